@@ -1,0 +1,128 @@
+"""The `api` process: every surface mounted on one application. `python -m api.app`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+from fastapi.responses import ORJSONResponse, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.acusight import app as acusight
+from api.gateway import Gateway
+from api.iot import app as iot
+from api.noxovision import app as noxovision
+from api.nx import app as nx
+from infra import objects, settings, telemetry, vault
+from infra.identity import Identity
+from schemas.ids import new_id
+
+
+class State:
+    """What every surface is handed: `app.state` of each has these."""
+
+    def __init__(self, config: settings.Settings) -> None:
+        self.settings = config
+        self.gateway = Gateway(config)
+        self.identity = Identity(config)
+        self.objects = objects.Objects(config)
+        self.vault = vault.open_vault(config)
+
+
+SURFACES: tuple[tuple[str, Callable[[State], FastAPI]], ...] = (
+    ("/cpt", nx.build_compute),
+    ("/dev", nx.build_device),
+    ("/api/v0", noxovision.build),
+    ("/api/v1", iot.build),
+)
+"""Mounted in this order; the first that fits answers."""
+
+
+class RequestId:
+    """Gives every request an id: in the answer, in every log line of it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")[:128]
+        id = given if given.isprintable() and given else new_id()
+        scope.setdefault("state", {})["request_id"] = id
+
+        async def named(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (b"x-request-id", id.encode("latin-1"))]
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request=id):
+            await self.app(scope, receive, named)
+
+
+def create(config: settings.Settings | None = None) -> FastAPI:
+    """The application. Surfaces are handed one `State`; nothing is global."""
+    config = config or settings.load()
+    telemetry.set_up(config, "api")
+    state = State(config)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await state.gateway.start()
+        yield
+        await state.gateway.stop()
+
+    app = FastAPI(title="Sightlog", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(RequestId)
+    add_operations(app, state)
+    for prefix, build in SURFACES:
+        app.mount(prefix, build(state))
+    return app
+
+
+def add_operations(app: FastAPI, state: State) -> None:
+    """What operators and verifiers of tokens ask for."""
+
+    @app.get("/healthz")
+    async def healthz() -> dict[str, bool]:
+        return {"alive": True}
+
+    @app.get("/readyz")
+    async def readyz() -> Response:
+        parts = state.gateway.parts()
+        well = all(said == "ok" for said in parts.values())
+        return ORJSONResponse({"ready": well, "parts": parts}, 200 if well else 503)
+
+    @app.get("/metrics")
+    async def metrics() -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    @app.get("/.well-known/jwks.json")
+    async def jwks() -> dict[str, Any]:
+        return state.identity.jwks()
+
+
+def main() -> None:
+    config = settings.load()
+    uvicorn.run(
+        "api.app:create",
+        factory=True,
+        host=config.api.host,
+        port=config.api.port,
+        workers=config.api.workers,
+        loop="uvloop",
+        http="httptools",
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        timeout_graceful_shutdown=5,
+    )
+
+
+if __name__ == "__main__":
+    main()

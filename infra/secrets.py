@@ -1,0 +1,28 @@
+"""Random secrets: made here, shown once, known afterwards by their SHA-256 only."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+
+BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+
+def mint_hex(prefix: str, size: int = 32) -> str:
+    """`prefix` and `size` random bytes as lower-case hex."""
+    return prefix + secrets.token_hex(size)
+
+
+def mint(prefix: str, length: int = 40) -> str:
+    """`prefix` and `length` random base62 characters (40 hold 238 bits)."""
+    return prefix + "".join(secrets.choice(BASE62) for _ in range(length))
+
+
+def mint_url(size: int = 32) -> str:
+    """`size` random bytes as base64url without padding."""
+    return secrets.token_urlsafe(size)
+
+
+def digest(secret: str) -> str:
+    """SHA-256 in hex: enough for secrets with 128 random bits and more."""
+    return hashlib.sha256(secret.encode()).hexdigest()

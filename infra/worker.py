@@ -1,0 +1,104 @@
+"""The Faust worker that `streams`, `projections`, `inference` and `deliveries` are."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, TypeVar
+
+import faust
+import structlog
+from faust.types import EventT, StreamT
+from mode import CrashingSupervisor
+
+from infra import kafka, telemetry
+from infra.settings import Settings
+
+log = structlog.get_logger()
+Result = TypeVar("Result")
+BATCH = 200
+
+
+class App(faust.App):
+    """A Faust app that opens what it needs before its agents start."""
+
+    begin: Callable[[], Awaitable[None]] | None = None
+
+    async def on_start(self) -> None:
+        if self.begin is not None:
+            opened, self.begin = self.begin, None
+            await opened()
+        await super().on_start()
+
+
+def app(settings: Settings, process: str) -> App:
+    """A Faust app with the settings that this design needs; set `begin` to open pools and producers.
+
+    Static membership and a 10 s session: a killed worker goes on within 2 s of its restart (else about a minute).
+    """
+    datadir = settings.var / "faust" / process
+    datadir.mkdir(parents=True, exist_ok=True)
+    return App(
+        f"sightlog-{process}",
+        broker=f"aiokafka://{settings.kafka.bootstrap}",
+        broker_credentials=credentials(settings),
+        broker_session_timeout=10.0,
+        broker_heartbeat_interval=2.0,
+        consumer_group_instance_id=f"{process}-{settings.process}",
+        consumer_auto_offset_reset="earliest",
+        producer_acks=-1,
+        producer_linger=0,
+        store="memory://",
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        topic_partitions=4,
+        stream_wait_empty=False,
+        stream_buffer_maxsize=1024,
+        web_enabled=False,
+        agent_supervisor=CrashingSupervisor,
+        datadir=str(datadir),
+    )
+
+
+def credentials(settings: Settings) -> Any:
+    k = settings.kafka
+    if k.security.startswith("SASL"):
+        password = k.password.get_secret_value() if k.password else None
+        return faust.SASLCredentials(
+            username=k.username, password=password, mechanism=k.mechanism, ssl_context=kafka.tls(settings)
+        )
+    context = kafka.tls(settings)
+    return faust.SSLCredentials(context) if context else None
+
+
+def raw_topic(app: faust.App, names: list[str]) -> Any:
+    """Several topics as bytes, decoded by nobody on the way."""
+    return app.topic(*names, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
+
+
+async def batches(stream: StreamT[Any], limit: int = BATCH) -> AsyncIterator[list[EventT[Any]]]:
+    """What has arrived, in batches that grow under load and wait for nothing at rest; nothing is acknowledged."""
+    batch: list[EventT[Any]] = []
+    async for event in stream.noack().events():
+        batch.append(event)
+        if len(batch) >= limit or stream.channel.empty():
+            yield batch
+            batch = []
+
+
+async def patiently(work: Callable[[], Awaitable[Result]], away: tuple[type[BaseException], ...], what: str) -> Result:
+    """Does `work` until what it needs is there again: order holds, nothing is skipped."""
+    delay = 0.1
+    while True:
+        try:
+            return await work()
+        except away as problem:
+            log.warning("waiting for a part that is away", what=what, problem=type(problem).__name__)
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, 2.0)
+
+
+def run(app: faust.App, settings: Settings, process: str) -> None:
+    """Runs the worker until it is told to stop."""
+    telemetry.set_up(settings, process)
+    faust.Worker(app, loglevel="warn", redirect_stdouts=False).execute_from_commandline()

@@ -1,0 +1,92 @@
+"""Every kind of plain record: its body, what must be unique, what it refers to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from pydantic import BaseModel, ConfigDict, Field
+
+Body = dict[str, Any]
+
+
+class Kind(msgspec.Struct, frozen=True):
+    """One entry of the table.
+
+    `unique` names body members (joined, lower-cased) that no other live record of the kind may repeat; `refers` maps a
+    body member to the scope of the claim that must exist, `device` or `record.<kind>`; a record that others refer to
+    cannot be retired while they do, except those of a kind whose reference is in `cascades`.
+    """
+
+    body: type[BaseModel]
+    unique: tuple[tuple[str, ...], ...] = ()
+    refers: dict[str, str] = {}
+    check: Callable[[Body], str | None] = lambda _body: None
+    exact: bool = False
+    """Names that differ in case only are different names."""
+
+
+class RecordBody(BaseModel):
+    """Members that a kind does not know are kept: a dialect may show more than another."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class Site(RecordBody):
+    """A place with devices: an Nx system, an IoT site."""
+
+    name: str = Field(min_length=1, max_length=255)
+    online: bool = True
+    customization: str = "metavms"
+    version: str = ""
+
+
+class Server(RecordBody):
+    """One media-server process of a site."""
+
+    site: str
+    name: str = Field(min_length=1, max_length=255)
+    online: bool = True
+    runtime: str = "onnxruntime"
+    architecture: str = "x86_64"
+    supports_pipelines: bool = True
+    preprocessors: list[str] = []
+    postprocessors: list[str] = []
+
+
+class Component(RecordBody):
+    """A part of a device that carries sensors (IoT contract, 4)."""
+
+    device: str
+    key: str = Field(min_length=1, max_length=64)
+
+
+class Sensor(RecordBody):
+    """One value type of one component (IoT contract, 4)."""
+
+    device: str
+    component: str
+    key: str = Field(min_length=1, max_length=36)
+    value_type: str
+
+
+class Named(RecordBody):
+    name: str = Field(min_length=1, max_length=255)
+
+
+KINDS: dict[str, Kind] = {
+    "site": Kind(Site, unique=(("name",),)),
+    "server": Kind(Server, unique=(("site", "name"),), refers={"site": "record.site"}),
+    "component": Kind(Component, unique=(("device", "key"),), refers={"device": "device"}),
+    "sensor": Kind(
+        Sensor,
+        unique=(("component", "key"),),
+        refers={"device": "device", "component": "record.component"},
+        exact=True,
+    ),
+    "group": Kind(Named, unique=(("name",),)),
+    "project": Kind(Named, unique=(("name",),)),
+    "catalogue": Kind(Named),
+    "dashboard": Kind(Named),
+}

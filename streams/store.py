@@ -1,0 +1,201 @@
+"""The write side's tables, in sets: one statement for a whole batch, never a row at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from infra.postgres import Connection
+
+Place = tuple[str, int]
+"""Topic and partition."""
+Key = tuple[str, str, str]
+"""Context, organisation, stream."""
+ClaimKey = tuple[str, str, str]
+"""Organisation, scope, key."""
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What became of a command. `code` is None when it was done; `events` may be 0 (it was so already)."""
+
+    command: str
+    context: str
+    stream: str
+    version: int
+    events: int
+    code: str | None = None
+    detail: str | None = None
+    field: str | None = None
+    fingerprint: str = ""
+
+
+class Outgoing(msgspec.Struct, frozen=True):
+    """An event on its way out; `topic` and `partition` are those of the command that led to it."""
+
+    topic: str
+    partition: int
+    target: str
+    key: bytes
+    value: bytes
+    headers: bytes
+
+
+class Due(msgspec.Struct, frozen=True):
+    """A timer's row."""
+
+    context: str
+    organisation: str
+    stream: str
+    name: str
+    due: Any
+    topic: str
+    value: bytes
+
+
+def columns(rows: Iterable[Sequence[Any]], width: int) -> list[list[Any]]:
+    """Rows turned into one list a column, as `unnest` wants them."""
+    turned: list[list[Any]] = [list(column) for column in zip(*rows, strict=True)]
+    return turned or [[] for _ in range(width)]
+
+
+async def lock_positions(db: Connection, places: Sequence[Place]) -> dict[Place, int]:
+    """Next offset of each partition, locked: one writer a partition."""
+    topics, partitions = columns(sorted(places), 2)
+    rows = await db.fetch(
+        """with made as (
+               insert into streams.positions select topic, partition, 0 from unnest($1::text[], $2::int[]) p(topic, partition)
+               order by 1, 2 on conflict do nothing)
+           select topic, partition, next_offset from streams.positions
+           join unnest($1::text[], $2::int[]) p(topic, partition) using (topic, partition)
+           order by 1, 2 for update of positions""",
+        topics,
+        partitions,
+    )
+    found = {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
+    return {place: found.get(place, 0) for place in places}
+
+
+async def load_outcomes(db: Connection, commands: Sequence[str]) -> dict[str, Outcome]:
+    rows = await db.fetch(
+        """select command, context, stream, version, events, code, detail, field, fingerprint
+           from streams.outcomes where command = any($1)""",
+        list(commands),
+    )
+    return {row["command"]: Outcome(*row) for row in rows}
+
+
+async def load_snapshots(db: Connection, keys: Sequence[Key]) -> dict[Key, tuple[int, bytes]]:
+    """Version and state of the streams that have begun."""
+    rows = await db.fetch(
+        """select context, organisation, stream, version, state from streams.snapshots
+           join unnest($1::text[], $2::text[], $3::text[]) k(context, organisation, stream) using (context, organisation, stream)""",
+        *columns(keys, 3),
+    )
+    return {tuple(row[:3]): (row["version"], row["state"]) for row in rows}
+
+
+async def load_claims(db: Connection, keys: Sequence[ClaimKey]) -> dict[ClaimKey, Key | None]:
+    """Who holds each claim; None for nobody."""
+    rows = await db.fetch(
+        """select organisation, scope, key, context, stream from streams.claims
+           join unnest($1::text[], $2::text[], $3::text[]) k(organisation, scope, key) using (organisation, scope, key)""",
+        *columns(keys, 3),
+    )
+    held: dict[ClaimKey, Key | None] = dict.fromkeys(keys)
+    held.update({(r["organisation"], r["scope"], r["key"]): (r["context"], r["organisation"], r["stream"]) for r in rows})
+    return held
+
+
+async def change_claims(db: Connection, taken: dict[ClaimKey, Key], dropped: dict[ClaimKey, Key]) -> bool:
+    """Drops and takes claims; False when another transaction was faster with one of them."""
+    if dropped:
+        await db.execute(
+            """delete from streams.claims c
+               using unnest($1::text[], $2::text[], $3::text[], $4::text[]) k(organisation, scope, key, stream)
+               where (c.organisation, c.scope, c.key, c.stream) = (k.organisation, k.scope, k.key, k.stream)""",
+            *columns([(*claim, owner[2]) for claim, owner in dropped.items()], 4),
+        )
+    if not taken:
+        return True
+    rows = await db.fetch(
+        """insert into streams.claims (organisation, scope, key, context, stream)
+           select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
+           on conflict do nothing returning key""",
+        *columns([(*claim, taken[claim][0], taken[claim][2]) for claim in sorted(taken)], 5),
+    )
+    return len(rows) == len(taken)
+
+
+async def save_snapshots(db: Connection, states: dict[Key, tuple[int, bytes]]) -> None:
+    if states:
+        await db.execute(
+            """insert into streams.snapshots (context, organisation, stream, version, state)
+               select * from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bytea[])
+               on conflict (context, organisation, stream) do update set version = excluded.version, state = excluded.state""",
+            *columns([(*key, *states[key]) for key in sorted(states)], 5),
+        )
+
+
+async def save_timers(db: Connection, gone: Sequence[tuple[str, str, str, str]], due: Sequence[Due]) -> None:
+    if gone:
+        await db.execute(
+            """delete from streams.timers t
+               using unnest($1::text[], $2::text[], $3::text[], $4::text[]) k(context, organisation, stream, name)
+               where (t.context, t.organisation, t.stream, t.name) = (k.context, k.organisation, k.stream, k.name)""",
+            *columns(gone, 4),
+        )
+    if due:
+        await db.execute(
+            """insert into streams.timers
+               select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::bytea[])
+               on conflict (context, organisation, stream, name)
+               do update set due = excluded.due, topic = excluded.topic, value = excluded.value""",
+            *columns([msgspec.structs.astuple(row) for row in due], 7),
+        )
+
+
+async def save_outcomes(db: Connection, outcomes: Sequence[Outcome]) -> None:
+    if outcomes:
+        await db.execute(
+            """insert into streams.outcomes (command, context, stream, version, events, code, detail, field, fingerprint)
+               select * from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::int[], $6::text[], $7::text[], $8::text[],
+                                    $9::text[])
+               on conflict do nothing""",
+            *columns([msgspec.structs.astuple(o) for o in outcomes], 9),
+        )
+
+
+async def save_outbox(db: Connection, messages: Sequence[Outgoing]) -> list[int]:
+    """Ids in the order given."""
+    if not messages:
+        return []
+    rows = await db.fetch(
+        """insert into streams.outbox (topic, partition, target, key, value, headers)
+           select topic, partition, target, key, value, headers
+           from unnest($1::text[], $2::int[], $3::text[], $4::bytea[], $5::bytea[], $6::bytea[])
+                with ordinality m(topic, partition, target, key, value, headers, n) order by n
+           returning id""",
+        *columns([msgspec.structs.astuple(m) for m in messages], 6),
+    )
+    return [row["id"] for row in rows]
+
+
+async def load_outbox(db: Connection, places: Sequence[Place]) -> list[tuple[int, Outgoing]]:
+    """What was committed and not yet published, in order."""
+    rows = await db.fetch(
+        """select id, topic, partition, target, key, value, headers from streams.outbox
+           join unnest($1::text[], $2::int[]) p(topic, partition) using (topic, partition) order by id""",
+        *columns(sorted(places), 2),
+    )
+    return [(row["id"], Outgoing(*row[1:])) for row in rows]
+
+
+async def save_positions(db: Connection, nexts: dict[Place, int]) -> None:
+    await db.execute(
+        """update streams.positions p set next_offset = n.next_offset
+           from unnest($1::text[], $2::int[], $3::bigint[]) n(topic, partition, next_offset)
+           where (p.topic, p.partition) = (n.topic, n.partition)""",
+        *columns([(*place, nexts[place]) for place in sorted(nexts)], 3),
+    )
