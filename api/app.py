@@ -9,16 +9,14 @@ from typing import Any
 import structlog
 import uvicorn
 from fastapi import FastAPI
-from fastapi.responses import ORJSONResponse, Response
+from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.acusight import app as acusight
 from api.gateway import Gateway
-from api.iot import app as iot
 from api.noxovision import app as noxovision
-from api.nx import app as nx
-from infra import objects, settings, telemetry, vault
+from infra import clickhouse, objects, settings, telemetry, vault
 from infra.identity import Identity
 from schemas.ids import new_id
 
@@ -32,15 +30,14 @@ class State:
         self.identity = Identity(config)
         self.objects = objects.Objects(config)
         self.vault = vault.open_vault(config)
+        self.columns = clickhouse.Reader(config)
 
 
 SURFACES: tuple[tuple[str, Callable[[State], FastAPI]], ...] = (
-    ("/cpt", nx.build_compute),
-    ("/dev", nx.build_device),
     ("/api/v0", noxovision.build),
-    ("/api/v1", iot.build),
+    ("/api", acusight.build),
 )
-"""Mounted in this order; the first that fits answers."""
+"""Mounted in this order; the first that fits answers: `/api/v0`, `/api/v1`, then `/api`."""
 
 
 class RequestId:
@@ -76,10 +73,12 @@ def create(config: settings.Settings | None = None) -> FastAPI:
         await state.gateway.start()
         yield
         await state.gateway.stop()
+        await state.columns.close()
 
     app = FastAPI(title="Sightlog", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(RequestId)
     add_operations(app, state)
+    acusight.add_pages(app, state)
     for prefix, build in SURFACES:
         app.mount(prefix, build(state))
     return app
@@ -96,7 +95,7 @@ def add_operations(app: FastAPI, state: State) -> None:
     async def readyz() -> Response:
         parts = state.gateway.parts()
         well = all(said == "ok" for said in parts.values())
-        return ORJSONResponse({"ready": well, "parts": parts}, 200 if well else 503)
+        return JSONResponse({"ready": well, "parts": parts}, 200 if well else 503)
 
     @app.get("/metrics")
     async def metrics() -> Response:

@@ -57,7 +57,14 @@ class Gateway(Commands):
         super().__init__(settings, settings.postgres.api, size=8)
 
     async def ask(
-        self, command: Command, *, stream: str, caller: Caller, ask: Ask | None = None, organisation: str | None = None, wait: float = WAIT
+        self,
+        command: Command,
+        *,
+        stream: str,
+        caller: Caller,
+        ask: Ask | None = None,
+        organisation: str | None = None,
+        wait: float = WAIT,
     ) -> Done:
         """Sends a command of a caller; returns when it is done and readable. `organisation`: "" for platform streams.
 
@@ -77,7 +84,9 @@ class Gateway(Commands):
 
         Errors: Unavailable.
         """
-        await self.send(fact, asking(stream, organisation=caller.organisation, actor=caller.actor, id=ask.id if ask else None))
+        await self.send(
+            fact, asking(stream, organisation=caller.organisation, actor=caller.actor, id=ask.id if ask else None)
+        )
 
     def reading(self, caller: Caller) -> AbstractAsyncContextManager[Any]:
         """A read-only transaction that sees the caller's organisation."""

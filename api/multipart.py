@@ -20,7 +20,9 @@ class Malformed(ValueError):
 class Part:
     """One part; its chunks are there once, before the next part is asked for."""
 
-    def __init__(self, name: str, filename: str | None, content_type: str, events: AsyncIterator[tuple[str, Any]]) -> None:
+    def __init__(
+        self, name: str, filename: str | None, content_type: str, events: AsyncIterator[tuple[str, Any]]
+    ) -> None:
         self.name = name
         self.filename = filename
         self.content_type = content_type

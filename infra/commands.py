@@ -193,11 +193,14 @@ class Commands:
 
     async def find_outcome(self, command: str) -> list[Any] | None:
         row = await self.pool.fetchrow(
-            "select command, context, stream, version, events, code, detail, field from streams.outcomes where command = $1", command
+            "select command, context, stream, version, events, code, detail, field from streams.outcomes where command = $1",
+            command,
         )
         return None if row is None else list(row)
 
-    async def until_recorded(self, place: tuple[str, str], organisation: str, done: Done, first: asyncio.Future[int]) -> None:
+    async def until_recorded(
+        self, place: tuple[str, str], organisation: str, done: Done, first: asyncio.Future[int]
+    ) -> None:
         """Waits until the projection is at the command's version. With no event there is no notice: look at once."""
 
         async def look() -> int | None:
@@ -265,4 +268,3 @@ def judged(outcome: list[Any]) -> Done:
     if code is not None:
         raise Refused(code, detail, field)
     return Done(command, context, stream, version, events)
-

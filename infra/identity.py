@@ -67,7 +67,9 @@ class Identity:
         claims = unverified(token)
         outside = self.outside.get(str(claims.get("iss")))
         if outside is not None:
-            return outside.translated(verified(token, await outside.keys(), outside.issuer.issuer, outside.issuer.audience))
+            return outside.translated(
+                verified(token, await outside.keys(), outside.issuer.issuer, outside.issuer.audience)
+            )
         return verified(token, self.key, self.issuer, dialect)
 
 
@@ -84,7 +86,12 @@ class Outside:
         async with self.lock:
             if self.known is None or time.monotonic() - self.fetched > 3600:
                 async with httpx.AsyncClient(timeout=5) as client:
-                    url = self.issuer.jwks_url or (await client.get(f"{self.issuer.issuer.rstrip('/')}/.well-known/openid-configuration")).json()["jwks_uri"]
+                    url = (
+                        self.issuer.jwks_url
+                        or (
+                            await client.get(f"{self.issuer.issuer.rstrip('/')}/.well-known/openid-configuration")
+                        ).json()["jwks_uri"]
+                    )
                     self.known = KeySet.import_key_set((await client.get(url)).json())
                 self.fetched = time.monotonic()
             return self.known
@@ -92,7 +99,13 @@ class Outside:
     def translated(self, claims: dict[str, Any]) -> dict[str, Any]:
         """Its own claim names beside ours."""
         organisation, role = claims.get(self.issuer.organisation_claim), claims.get(self.issuer.role_claim)
-        return {**claims, "org": organisation, "organization_id": organisation, "role": role, "roles": [role] if role else []}
+        return {
+            **claims,
+            "org": organisation,
+            "organization_id": organisation,
+            "role": role,
+            "roles": [role] if role else [],
+        }
 
 
 def unverified(token: str) -> dict[str, Any]:

@@ -22,7 +22,10 @@ class MigrationChanged(RuntimeError):
 
 def schemas() -> list[str]:
     """Contexts that have Postgres tables, and the write side."""
-    return ["streams", *sorted(p.parent.parent.name for p in {f for f in ROOT.glob("projections/*/migrations/0001*.postgres.sql")})]
+    return [
+        "streams",
+        *sorted(p.parent.parent.name for p in {f for f in ROOT.glob("projections/*/migrations/0001*.postgres.sql")}),
+    ]
 
 
 def files(schema: str, store: str = "postgres") -> list[Path]:
@@ -116,7 +119,11 @@ async def protect(db: asyncpg.Connection, schema: str) -> None:
 
 async def secure(db: asyncpg.Connection, table: str) -> None:
     own = "organisation = nullif(current_setting('sightlog.organisation', true), '')::uuid"
-    for policy, role, condition in (("own", "sightlog_api", own), ("service", "sightlog_service", "true"), ("owner", "current_user", "true")):
+    for policy, role, condition in (
+        ("own", "sightlog_api", own),
+        ("service", "sightlog_service", "true"),
+        ("owner", "current_user", "true"),
+    ):
         await db.execute(f"drop policy if exists {policy} on {table}")
         await db.execute(f"create policy {policy} on {table} to {role} using ({condition})")
     await db.execute(f"alter table {table} enable row level security")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import secrets
 
 BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -21,6 +22,13 @@ def mint(prefix: str, length: int = 40) -> str:
 def mint_url(size: int = 32) -> str:
     """`size` random bytes as base64url without padding."""
     return secrets.token_urlsafe(size)
+
+
+def repeatable_hex(prefix: str, key: str, id: str) -> str:
+    """`prefix` and 32 bytes as hex that follow from a request's id under the server's key: whoever repeats a request with
+    its Idempotency-Key is shown the same secret, which nobody keeps."""
+    purpose = hmac.digest(key.encode(), b"sightlog repeatable secrets", "sha256")
+    return prefix + hmac.digest(purpose, id.encode(), "sha256").hex()
 
 
 def digest(secret: str) -> str:

@@ -38,7 +38,8 @@ def drawn(settings: Settings) -> dict[str, dict[str, str]]:
     path: Path = settings.var / "credentials.json"
     if not path.exists():
         made = {
-            name: {"password": mint("", 24), "sk": mint("sk_live_"), "nvk": mint("nvk_"), "hash": ""} for name in ORGANISATIONS
+            name: {"password": mint("", 24), "sk": mint("sk_live_"), "nvk": mint("nvk_"), "hash": ""}
+            for name in ORGANISATIONS
         }
         for secrets in made.values():
             secrets["hash"] = hash_password(secrets["password"])
@@ -60,7 +61,12 @@ def commands(name: str, secrets: dict[str, str]) -> Iterator[tuple[str, str, Com
         )
         yield f"key_{id_of(name, surface)}", org, key
     yield id_of(name, "site"), org, PutRecord(kind="site", body={"name": "Headquarters", "version": "6.1.2"})
-    server = {"site": id_of(name, "site"), "name": "Server 1", "preprocessors": [], "postprocessors": ["object counting"]}
+    server = {
+        "site": id_of(name, "site"),
+        "name": "Server 1",
+        "preprocessors": [],
+        "postprocessors": ["object counting"],
+    }
     yield id_of(name, "server"), org, PutRecord(kind="server", body=server)
     for camera in ("Entrance", "Street"):
         device = RegisterDevice(name=camera, site=id_of(name, "site"), server=id_of(name, "server"), tags=("camera",))
@@ -112,4 +118,3 @@ def credentials(name: str, secrets: dict[str, str], identity: Identity) -> dict[
         "iot": {"api_key": secrets["sk"], "token": identity.issue("iot", user, org=org, role="OWNER", **said)},
         "noxovision": {"api_key": secrets["nvk"]},
     }
-

@@ -25,6 +25,8 @@ EVENTS = Counter("sightlog_events_total", "Events recorded", ["projection"])
 BATCH = Histogram(
     "sightlog_batch_seconds", "Time of one batch", ["process"], buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2)
 )
+TASKS = Counter("sightlog_analysis_tasks_total", "Analysis tasks ended", ["kind", "ended"])
+TASK_SECONDS = Histogram("sightlog_analysis_task_seconds", "Time of one analysis task", ["kind"])
 DEAD_LETTERS = Counter("sightlog_dead_letters_total", "Messages put aside", ["topic", "reason"])
 STOPPED = Gauge("sightlog_projection_stopped", "1 while a projection stands still", ["projection"])
 LAG = Gauge("sightlog_lag_messages", "Messages not yet handled", ["topic"])

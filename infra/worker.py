@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import faust
 import structlog
+import uvloop
 from faust.types import EventT, StreamT
 from mode import CrashingSupervisor
 
@@ -100,5 +101,6 @@ async def patiently(work: Callable[[], Awaitable[Result]], away: tuple[type[Base
 
 def run(app: faust.App, settings: Settings, process: str) -> None:
     """Runs the worker until it is told to stop."""
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     telemetry.set_up(settings, process)
     faust.Worker(app, loglevel="warn", redirect_stdouts=False).execute_from_commandline()

@@ -84,7 +84,9 @@ class Process:
             return Record(message.topic, message.partition, message.offset, registry.decode(message.value))
         except registry.Poison as poison:
             reason = str(poison)
-        log.error("message put aside", topic=message.topic, partition=message.partition, offset=message.offset, reason=reason)
+        log.error(
+            "message put aside", topic=message.topic, partition=message.partition, offset=message.offset, reason=reason
+        )
         DEAD_LETTERS.labels(message.topic, reason.split(":")[0]).inc()
         self.spent[name] = self.spent.get(name, 0) + 1
         if self.spent[name] > BUDGET:

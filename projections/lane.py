@@ -40,7 +40,7 @@ KAFKA_AWAY = (KafkaError, OSError)
 STATES: dict[str, str] = {}
 
 
-def services(settings: Settings) -> list[Service[Any]]:
+def services(settings: Settings) -> list[Service]:
     """A service for each lane; the `projections` worker starts them."""
     return [LaneService(settings, name, lane) for name, lane in LANES.items()]
 
@@ -76,7 +76,7 @@ class Writer:
         self.pool = await postgres.pool(self.settings.postgres.service, size=2)
         self.producer = kafka.producer(self.settings)
         await worker.patiently(self.producer.start, KAFKA_AWAY, "kafka")
-        self.stores = await worker.patiently(lambda: clickhouse.connect_async(self.settings), STORES_AWAY, "clickhouse")
+        self.stores = await worker.patiently(lambda: clickhouse.async_client(self.settings), STORES_AWAY, "clickhouse")
 
     async def close(self) -> None:
         await self.producer.stop()
@@ -93,6 +93,8 @@ class Writer:
             await worker.patiently(lambda: self.write(columns, token(self.name, batch)), STORES_AWAY, self.name)
 
     async def put_aside(self, message: Any, reason: str) -> None:
+        if self.suffix:
+            return
         place = {"topic": message.topic, "partition": message.partition, "offset": message.offset}
         log.error("message put aside", **place, reason=reason)
         DEAD_LETTERS.labels(message.topic, reason.split(":")[0]).inc()
@@ -131,7 +133,7 @@ class Writer:
                     await upsert(db, latest)
 
 
-class LaneService(Service[Any]):
+class LaneService(Service):
     """Reads a lane's topics from where it stopped, for as long as the worker lives."""
 
     def __init__(self, settings: Settings, name: str, lane: Lane) -> None:
@@ -221,11 +223,11 @@ def wire(asks: Sequence[Asking]) -> Iterator[tuple[str, bytes, bytes, Sequence[t
 async def upsert(db: Any, latest: Latest) -> None:
     """Only a newer row takes the place of what stands; typed by the table itself."""
     table, columns = latest.table, latest.rows.columns
+    named, key = ", ".join(columns), ", ".join(latest.key)
     sets = ", ".join(f"{c} = excluded.{c}" for c in columns if c not in latest.key)
-    named = ", ".join(columns)
     await db.execute(
-        f"""insert into {table} as t ({named}) select {named} from jsonb_populate_recordset(null::{table}, $1)
-            order by {", ".join(latest.key)}
-            on conflict ({", ".join(latest.key)}) do update set {sets} where excluded.{latest.newer} > t.{latest.newer}""",
+        f"""insert into {table} as t ({named})
+            select {named} from jsonb_populate_recordset(null::{table}, $1) order by {key}
+            on conflict ({key}) do update set {sets} where excluded.{latest.newer} > t.{latest.newer}""",
         latest.rows.to_dicts(),
     )

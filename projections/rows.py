@@ -48,14 +48,14 @@ Rows = Callable[[Any, Envelope], Iterable[Row]]
 
 
 class Projection(msgspec.Struct, frozen=True):
-    """One context's rows in Postgres: its tables stand in a schema of the same name."""
+    """One context's rows in Postgres: its tables stand in a schema of the same name. `kept` tables are written by others
+    (a lane's newest values, what workers say of themselves): a rebuild takes them over as they are."""
 
     name: str
     rows: Rows
+    kept: tuple[str, ...] = ()
 
 
 def stamps(envelope: Envelope) -> Values:
     """The columns that every entity row has."""
     return {"organisation": envelope.organisation, "version": envelope.version, "updated_at": envelope.time}
-
-

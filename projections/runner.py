@@ -33,26 +33,24 @@ async def write(db: Connection, projection: Projection, batch: Sequence[Record],
     fresh = await unseen(db, into, fresh)
     for group in groups(row for r in fresh for row in projection.rows(r.received.body, r.received.envelope)):
         await save(db, into, group)
-    await advance(db, into, batch, fresh)
+    notices = (
+        [] if schema else notify.packed([into, r.received.envelope.stream, r.received.envelope.version] for r in batch)
+    )
+    await advance(db, into, batch, fresh, notices)
     EVENTS.labels(into).inc(len(fresh))
-    if schema is None:
-        places = {(r.received.envelope.stream): r.received.envelope.version for r in batch}
-        await notify.send(db, "recorded", [[into, stream, version] for stream, version in places.items()])
 
 
 async def lock(db: Connection, schema: str, places: list[tuple[str, int]]) -> dict[tuple[str, int], int]:
-    topics, partitions = [t for t, _ in places], [p for _, p in places]
-    await db.execute(
-        f"insert into {schema}.positions select *, 0 from unnest($1::text[], $2::int[]) on conflict do nothing", topics, partitions
-    )
     rows = await db.fetch(
-        f"""select topic, partition, next_offset from {schema}.positions
+        f"""with made as (insert into {schema}.positions select *, 0 from unnest($1::text[], $2::int[]) on conflict do nothing)
+            select topic, partition, next_offset from {schema}.positions
             join unnest($1::text[], $2::int[]) p(topic, partition) using (topic, partition)
             order by 1, 2 for update of positions""",
-        topics,
-        partitions,
+        [topic for topic, _ in places],
+        [partition for _, partition in places],
     )
-    return {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
+    found = {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
+    return {place: found.get(place, 0) for place in places}
 
 
 async def unseen(db: Connection, schema: str, batch: list[Record]) -> list[Record]:
@@ -74,24 +72,31 @@ async def unseen(db: Connection, schema: str, batch: list[Record]) -> list[Recor
     return fresh
 
 
-async def advance(db: Connection, schema: str, batch: Sequence[Record], fresh: Sequence[Record]) -> None:
+async def advance(
+    db: Connection, schema: str, batch: Sequence[Record], fresh: Sequence[Record], notices: Sequence[str]
+) -> None:
     nexts: dict[tuple[str, int], int] = {}
     for r in batch:
         nexts[r.topic, r.partition] = max(nexts.get((r.topic, r.partition), 0), r.offset + 1)
-    versions = {(r.received.envelope.organisation, r.received.envelope.stream): r.received.envelope.version for r in fresh}
+    versions = {
+        (r.received.envelope.organisation, r.received.envelope.stream): r.received.envelope.version for r in fresh
+    }
     await db.execute(
         f"""with streams as (
                 insert into {schema}.versions select * from unnest($1::text[], $2::text[], $3::bigint[])
-                on conflict (organisation, stream) do update set version = excluded.version)
+                on conflict (organisation, stream) do update set version = excluded.version
+            ), told as (
+                select pg_notify('recorded', text) from unnest($7::text[]) t(text))
             update {schema}.positions p set next_offset = greatest(p.next_offset, n.next_offset)
             from unnest($4::text[], $5::int[], $6::bigint[]) n(topic, partition, next_offset)
-            where (p.topic, p.partition) = (n.topic, n.partition)""",
+            where (p.topic, p.partition) = (n.topic, n.partition) and (select count(*) from told) >= 0""",
         [o for o, _ in versions],
         [s for _, s in versions],
         list(versions.values()),
         [t for t, _ in nexts],
         [p for _, p in nexts],
         list(nexts.values()),
+        list(notices),
     )
 
 
@@ -125,7 +130,7 @@ def join(before: Row, after: Row) -> Row | None:
             return Change(before.table, before.key, {**before.values, **after.values})
         case Add(), Add() if before.values.keys() == after.values.keys():
             return Add(before.table, before.key, {n: before.values[n] + v for n, v in after.values.items()})
-        case (Put() | Change() | Add()), Drop():
+        case ((Put() | Change() | Add()), Drop()):
             return after
         case _:
             return None

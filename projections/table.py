@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from projections import events
 from projections.analysis.rows import rows as analysis
-from projections.columns import Lane
-from projections.fleet.rows import rows as fleet
-from projections.provisioning.rows import rows as provisioning
-from projections.media.rows import rows as media
+from projections.columns import Lane, columnar
 from projections.datasets.rows import rows as datasets
+from projections.fleet import checkins
+from projections.fleet.rows import rows as fleet
+from projections.media.rows import rows as media
+from projections.models.rows import rows as models
+from projections.provisioning.rows import rows as provisioning
 from projections.records.rows import rows as records
 from projections.rows import Projection
+from projections.telemetry import rows as readings
+from projections.telemetry.known import known
 from projections.tenancy.rows import rows as tenancy
+from projections.webhooks import attempts
+from projections.webhooks.rows import rows as webhooks
 
 PROJECTIONS: dict[str, Projection] = {
     "tenancy": Projection("tenancy", tenancy),
@@ -20,7 +27,14 @@ PROJECTIONS: dict[str, Projection] = {
     "provisioning": Projection("provisioning", provisioning),
     "fleet": Projection("fleet", fleet),
     "analysis": Projection("analysis", analysis),
+    "models": Projection("models", models),
+    "webhooks": Projection("webhooks", webhooks),
 }
 
-LANES: dict[str, Lane] = {}
+LANES: dict[str, Lane] = {
+    "attempts": Lane(("webhooks.attempts",), columnar("webhooks.Attempt"), attempts.frames, ("attempts",)),
+    "readings": Lane(("telemetry.readings",), columnar("telemetry.Readings"), readings.frames, readings.TABLES, known),
+    "events": Lane(events.TOPICS, events.read, events.frames, ("events",)),
+    "checkins": Lane(("fleet.checkins",), columnar("fleet.CheckIn"), checkins.frames, ("checkins",), checkins.known),
+}
 """Facts and whatever goes to ClickHouse, by name."""

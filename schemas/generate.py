@@ -75,7 +75,11 @@ class Types:
                 return self.annotation(other)
 
     def declaration(self, schema: dict[str, Any], base: str, extra: str = "") -> str:
-        lines = [f"class {schema['name']}({base}, frozen=True, kw_only=True):", f'    """{schema.get("doc", schema["name"])}"""', ""]
+        lines = [
+            f"class {schema['name']}({base}, frozen=True, kw_only=True):",
+            f'    """{schema.get("doc", schema["name"])}"""',
+            "",
+        ]
         lines += [extra] if extra else []
         for field in schema["fields"]:
             lines.append(f"    {field['name']}: {self.annotation(field['type'])}{default(field)}")
@@ -89,7 +93,11 @@ def default(field: dict[str, Any]) -> str:
     if isinstance(field["type"], dict) and field["type"].get("logicalType") == "json":
         value = json.loads(value)
     if value in ([], {}):
-        return " = ()" if isinstance(field["type"], dict) and field["type"]["type"] == "array" else " = msgspec.field(default_factory=dict)"
+        return (
+            " = ()"
+            if isinstance(field["type"], dict) and field["type"]["type"] == "array"
+            else " = msgspec.field(default_factory=dict)"
+        )
     return f" = {value!r}"
 
 
@@ -101,7 +109,12 @@ def render(context: str) -> str:
         topic = schema.get("topic", f"{context}.{folder}")
         bodies.append(types.declaration(schema, base, f'    CONTEXT = "{context}"\n    TOPIC = "{topic}"\n'))
         unions[base].append(schema["name"])
-    text = [f'"""Generated from {context}/*/*.avsc by `make types`; not edited by hand."""', "", "from __future__ import annotations", ""]
+    text = [
+        f'"""Generated from {context}/*/*.avsc by `make types`; not edited by hand."""',
+        "",
+        "from __future__ import annotations",
+        "",
+    ]
     text += ["from datetime import datetime", "from typing import Literal", "", "import msgspec", ""]
     text += ["from schemas.base import Command, Event, Fact, Json, Record", "", ""]
     text += [*types.records.values(), *bodies]

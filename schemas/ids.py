@@ -54,9 +54,9 @@ def derived_id(parent: str, name: object) -> str:
 def number_of(id: str) -> int:
     """The positive integer (at most 53 bits, exact in JSON) that stands for a UUID v7 in dialects with integer ids.
 
-    41 bits of milliseconds since 2026 and 12 of the random bits: sorts by time, and a pure function of the id, so that
-    a rebuild gives the same number. Two ids of one millisecond share a number once in 4,096; a unique index finds out.
-    An id of another version gives 53 of its bits.
+    41 bits of milliseconds since 2026 and 12 of the low bits: sorts by time (not for an id that was derived), and a pure
+    function of the id, so that a rebuild gives the same number. Ids of two processes in one millisecond share a number
+    once in 4,096: where that matters, the number is a claim. An id of another version gives 53 of its bits.
     """
     id_ = UUID(id)
     if id_.version != 7:

@@ -149,4 +149,3 @@ def headers(envelope: Envelope, body: Message, trace: Mapping[str, str] | None =
         **(trace or {}),
     }
     return [(name, value.encode()) for name, value in said.items() if value]
-

@@ -36,7 +36,9 @@ async def decide(stream: StreamT[Any], runtime: Runtime) -> None:
         BATCH.labels("streams").observe(time.perf_counter() - start)
 
 
-async def react(stream: StreamT[Any], producer: AIOKafkaProducer, reactions: dict[type[Event], tuple[Reaction, ...]]) -> None:
+async def react(
+    stream: StreamT[Any], producer: AIOKafkaProducer, reactions: dict[type[Event], tuple[Reaction, ...]]
+) -> None:
     """Events, batch after batch: what follows from them is asked for by commands, whose ids follow from the event."""
     async for batch in worker.batches(stream):
         wire: list[Wire] = []
@@ -58,7 +60,11 @@ async def consequences(
         reason = str(poison)
         await worker.patiently(lambda: kafka.dead_letter(producer, message, reason), (KafkaError,), "kafka")
         return []
-    sends = [send for reaction in reactions.get(type(received.body), ()) for send in reaction(received.body, received.envelope)]  # type: ignore[call-overload]
+    sends = [
+        send
+        for reaction in reactions.get(type(received.body), ())
+        for send in reaction(received.body, received.envelope)
+    ]  # type: ignore[call-overload]
     return [asked(send, received, n) for n, send in enumerate(sends)]
 
 
@@ -74,5 +80,9 @@ def asked(send: Send, received: Received, position: int) -> Wire:
         correlation=cause.correlation,
         time=cause.time,
     )
-    return send.command.TOPIC, send.stream.encode(), registry.encode(meta, send.command), registry.headers(meta, send.command)
-
+    return (
+        send.command.TOPIC,
+        send.stream.encode(),
+        registry.encode(meta, send.command),
+        registry.headers(meta, send.command),
+    )

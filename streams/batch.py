@@ -44,9 +44,6 @@ class Batch:
     def keys(self) -> list[Key]:
         return sorted({key_of(received) for _, received in self.commands})
 
-    def load(self, snapshots: dict[Key, tuple[int, bytes]]) -> None:
-        self.loaded = snapshots
-
     def streams(self) -> dict[Key, Stream]:
         """Fresh copies: a batch may be decided more than once."""
         return {key: self.stream(key) for key in self.keys()}
@@ -220,4 +217,6 @@ def due(timer: Timer, key: Key) -> Due:
     context, organisation, stream = key
     id = derived_id(stream, f"{context}/{organisation}/{timer.name}/{timer.due.isoformat()}")
     meta = Envelope(id=id, stream=stream, organisation=organisation, actor="timer", correlation=id, time=timer.due)
-    return Due(context, organisation, stream, timer.name, timer.due, timer.command.TOPIC, registry.encode(meta, timer.command))
+    return Due(
+        context, organisation, stream, timer.name, timer.due, timer.command.TOPIC, registry.encode(meta, timer.command)
+    )

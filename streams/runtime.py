@@ -61,11 +61,19 @@ class Runtime:
         return found
 
     async def put_aside(self, message: Raw, poison: registry.Poison) -> None:
-        log.error("message put aside", topic=message.topic, partition=message.partition, offset=message.offset, reason=str(poison))
+        log.error(
+            "message put aside",
+            topic=message.topic,
+            partition=message.partition,
+            offset=message.offset,
+            reason=str(poison),
+        )
         DEAD_LETTERS.labels(message.topic, poison.reason).inc()
         await patiently(lambda: kafka.dead_letter(self.producer, message, str(poison)), (KafkaError,), "kafka")
 
-    async def commit(self, messages: Sequence[Raw], commands: list[tuple[Raw, Received]]) -> list[tuple[int, store.Outgoing]]:
+    async def commit(
+        self, messages: Sequence[Raw], commands: list[tuple[Raw, Received]]
+    ) -> list[tuple[int, store.Outgoing]]:
         """One transaction; returns what is to be published. Done again when a claim was lost to a faster transaction."""
         while True:
             try:
@@ -78,8 +86,7 @@ class Runtime:
         positions = await store.lock_positions(db, list({(m.topic, m.partition) for m in messages}))
         fresh = [(raw, got) for raw, got in commands if raw.offset >= positions[raw.topic, raw.partition]]
         batch = Batch(fresh, self.deciders)
-        batch.outcomes = await store.load_outcomes(db, [got.envelope.id for _, got in fresh])
-        batch.load(await store.load_snapshots(db, batch.keys()))
+        batch.outcomes, batch.loaded = await store.load(db, [got.envelope.id for _, got in fresh], batch.keys())
         while True:
             decided = decide_batch(batch)
             unknown = decided.touched - batch.held.keys()
@@ -90,15 +97,12 @@ class Runtime:
     async def save(self, db: Connection, messages: Sequence[Raw], decided: Decided) -> list[tuple[int, store.Outgoing]]:
         if not await store.change_claims(db, decided.claims_taken, decided.claims_dropped):
             raise ClaimLost
-        await store.save_snapshots(db, decided.states)
         await store.save_timers(db, decided.timers_gone, decided.timers_due)
-        await store.save_outcomes(db, decided.outcomes)
-        ids = await store.save_outbox(db, decided.outgoing)
         nexts: dict[store.Place, int] = {}
         for m in messages:
             nexts[m.topic, m.partition] = max(nexts.get((m.topic, m.partition), 0), m.offset + 1)
-        await store.save_positions(db, nexts)
-        await notify.send(db, "outcomes", [notify.outcome(o) for o in (*decided.outcomes, *decided.repeated)])
+        notices = notify.packed(notify.outcome(o) for o in (*decided.outcomes, *decided.repeated))
+        ids = await store.save(db, decided.states, decided.outcomes, decided.outgoing, nexts, notices)
         for outcome in decided.outcomes:
             COMMANDS.labels(outcome.context, outcome.code or "done").inc()
         return list(zip(ids, decided.outgoing, strict=True))

@@ -77,23 +77,24 @@ async def lock_positions(db: Connection, places: Sequence[Place]) -> dict[Place,
     return {place: found.get(place, 0) for place in places}
 
 
-async def load_outcomes(db: Connection, commands: Sequence[str]) -> dict[str, Outcome]:
+async def load(
+    db: Connection, commands: Sequence[str], keys: Sequence[Key]
+) -> tuple[dict[str, Outcome], dict[Key, tuple[int, bytes]]]:
+    """Outcomes of the commands that were decided before, and version and state of the streams that have begun."""
     rows = await db.fetch(
-        """select command, context, stream, version, events, code, detail, field, fingerprint
-           from streams.outcomes where command = any($1)""",
+        """select null as state, command, context, stream, version, events, code, detail, field, fingerprint
+           from streams.outcomes where command = any($1)
+           union all
+           select state, null, context, stream, version, null, organisation, null, null, null from streams.snapshots
+           join unnest($2::text[], $3::text[], $4::text[]) k(context, organisation, stream) using (context, organisation, stream)""",
         list(commands),
-    )
-    return {row["command"]: Outcome(*row) for row in rows}
-
-
-async def load_snapshots(db: Connection, keys: Sequence[Key]) -> dict[Key, tuple[int, bytes]]:
-    """Version and state of the streams that have begun."""
-    rows = await db.fetch(
-        """select context, organisation, stream, version, state from streams.snapshots
-           join unnest($1::text[], $2::text[], $3::text[]) k(context, organisation, stream) using (context, organisation, stream)""",
         *columns(keys, 3),
     )
-    return {tuple(row[:3]): (row["version"], row["state"]) for row in rows}
+    outcomes = {row["command"]: Outcome(*row[1:]) for row in rows if row["state"] is None}
+    snapshots = {
+        (r["context"], r["code"], r["stream"]): (r["version"], r["state"]) for r in rows if r["state"] is not None
+    }
+    return outcomes, snapshots
 
 
 async def load_claims(db: Connection, keys: Sequence[ClaimKey]) -> dict[ClaimKey, Key | None]:
@@ -104,7 +105,9 @@ async def load_claims(db: Connection, keys: Sequence[ClaimKey]) -> dict[ClaimKey
         *columns(keys, 3),
     )
     held: dict[ClaimKey, Key | None] = dict.fromkeys(keys)
-    held.update({(r["organisation"], r["scope"], r["key"]): (r["context"], r["organisation"], r["stream"]) for r in rows})
+    held.update(
+        {(r["organisation"], r["scope"], r["key"]): (r["context"], r["organisation"], r["stream"]) for r in rows}
+    )
     return held
 
 
@@ -128,16 +131,6 @@ async def change_claims(db: Connection, taken: dict[ClaimKey, Key], dropped: dic
     return len(rows) == len(taken)
 
 
-async def save_snapshots(db: Connection, states: dict[Key, tuple[int, bytes]]) -> None:
-    if states:
-        await db.execute(
-            """insert into streams.snapshots (context, organisation, stream, version, state)
-               select * from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bytea[])
-               on conflict (context, organisation, stream) do update set version = excluded.version, state = excluded.state""",
-            *columns([(*key, *states[key]) for key in sorted(states)], 5),
-        )
-
-
 async def save_timers(db: Connection, gone: Sequence[tuple[str, str, str, str]], due: Sequence[Due]) -> None:
     if gone:
         await db.execute(
@@ -156,30 +149,50 @@ async def save_timers(db: Connection, gone: Sequence[tuple[str, str, str, str]],
         )
 
 
-async def save_outcomes(db: Connection, outcomes: Sequence[Outcome]) -> None:
-    if outcomes:
-        await db.execute(
-            """insert into streams.outcomes (command, context, stream, version, events, code, detail, field, fingerprint)
-               select * from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::int[], $6::text[], $7::text[], $8::text[],
-                                    $9::text[])
-               on conflict do nothing""",
-            *columns([msgspec.structs.astuple(o) for o in outcomes], 9),
-        )
-
-
-async def save_outbox(db: Connection, messages: Sequence[Outgoing]) -> list[int]:
-    """Ids in the order given."""
-    if not messages:
-        return []
+async def save(
+    db: Connection,
+    states: dict[Key, tuple[int, bytes]],
+    outcomes: Sequence[Outcome],
+    messages: Sequence[Outgoing],
+    nexts: dict[Place, int],
+    notices: Sequence[str],
+) -> list[int]:
+    """Snapshots, outcomes, outbox, positions and notices in one statement; ids of the outbox rows in order."""
     rows = await db.fetch(
-        """insert into streams.outbox (topic, partition, target, key, value, headers)
-           select topic, partition, target, key, value, headers
-           from unnest($1::text[], $2::int[], $3::text[], $4::bytea[], $5::bytea[], $6::bytea[])
-                with ordinality m(topic, partition, target, key, value, headers, n) order by n
-           returning id""",
+        SAVE,
+        *columns([(*key, *states[key]) for key in sorted(states)], 5),
+        *columns([msgspec.structs.astuple(o) for o in outcomes], 9),
+        *columns([(*place, nexts[place]) for place in sorted(nexts)], 3),
         *columns([msgspec.structs.astuple(m) for m in messages], 6),
+        list(notices),
     )
     return [row["id"] for row in rows]
+
+
+SAVE = """
+with states as (
+    insert into streams.snapshots (context, organisation, stream, version, state)
+    select * from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bytea[])
+    on conflict (context, organisation, stream) do update set version = excluded.version, state = excluded.state
+), outcomes as (
+    insert into streams.outcomes (command, context, stream, version, events, code, detail, field, fingerprint)
+    select * from unnest($6::text[], $7::text[], $8::text[], $9::bigint[], $10::int[], $11::text[], $12::text[], $13::text[], $14::text[])
+    on conflict do nothing
+), moved as (
+    update streams.positions p set next_offset = n.next_offset
+    from unnest($15::text[], $16::int[], $17::bigint[]) n(topic, partition, next_offset)
+    where (p.topic, p.partition) = (n.topic, n.partition)
+), outgoing as (
+    insert into streams.outbox (topic, partition, target, key, value, headers)
+    select topic, partition, target, key, value, headers
+    from unnest($18::text[], $19::int[], $20::text[], $21::bytea[], $22::bytea[], $23::bytea[])
+         with ordinality m(topic, partition, target, key, value, headers, n) order by n
+    returning id
+), told as (
+    select pg_notify('outcomes', text) from unnest($24::text[]) t(text)
+)
+select id from outgoing where (select count(*) from told) >= 0 order by id
+"""
 
 
 async def load_outbox(db: Connection, places: Sequence[Place]) -> list[tuple[int, Outgoing]]:
@@ -190,12 +203,3 @@ async def load_outbox(db: Connection, places: Sequence[Place]) -> list[tuple[int
         *columns(sorted(places), 2),
     )
     return [(row["id"], Outgoing(*row[1:])) for row in rows]
-
-
-async def save_positions(db: Connection, nexts: dict[Place, int]) -> None:
-    await db.execute(
-        """update streams.positions p set next_offset = n.next_offset
-           from unnest($1::text[], $2::int[], $3::bigint[]) n(topic, partition, next_offset)
-           where (p.topic, p.partition) = (n.topic, n.partition)""",
-        *columns([(*place, nexts[place]) for place in sorted(nexts)], 3),
-    )

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from schemas.analysis.messages import AnalysisFailed, AnalysisFinished
 from schemas.base import Event
+from schemas.datasets.messages import BatchChanged, ImageDropped, ImageKept, IntakeClosed
+from schemas.fleet.messages import DeviceChanged, DeviceRetired
+from schemas.media.messages import ImageStored
+from schemas.models.messages import ModelRemoved
+from schemas.provisioning.messages import CertificateIssued, DeviceEnrolled
+from schemas.webhooks.messages import EventAnnounced, MessageExhausted
 from streams.analysis import decider as analysis
-from streams.fleet import decider as fleet
-from streams.fleet import reactions as fleet_reactions
-from streams.provisioning import decider as provisioning
-from streams.provisioning import reactions as provisioning_reactions
-from streams.media import decider as media
-from streams.media import reactions as media_reactions
 from streams.datasets import decider as datasets
 from streams.datasets import reactions as datasets_reactions
 from streams.decision import Decider, Reaction
+from streams.fleet import decider as fleet
+from streams.fleet import reactions as fleet_reactions
+from streams.media import decider as media
+from streams.media import reactions as media_reactions
+from streams.models import decider as models
+from streams.models import reactions as models_reactions
+from streams.provisioning import decider as provisioning
+from streams.provisioning import reactions as provisioning_reactions
 from streams.records import decider as records
 from streams.tenancy import decider as tenancy
+from streams.webhooks import decider as webhooks
+from streams.webhooks import reactions as webhooks_reactions
 
 DECIDERS: dict[str, Decider] = {
     "tenancy": tenancy.DECIDER,
@@ -24,6 +35,23 @@ DECIDERS: dict[str, Decider] = {
     "provisioning": provisioning.DECIDER,
     "fleet": fleet.DECIDER,
     "analysis": analysis.DECIDER,
+    "models": models.DECIDER,
+    "webhooks": webhooks.DECIDER,
 }
 
-REACTIONS: dict[type[Event], tuple[Reaction, ...]] = {}
+REACTIONS: dict[type[Event], tuple[Reaction, ...]] = {
+    DeviceEnrolled: (fleet_reactions.register, provisioning_reactions.use),
+    CertificateIssued: (provisioning_reactions.use,),
+    DeviceRetired: (provisioning_reactions.close, models_reactions.clear),
+    ModelRemoved: (models_reactions.take_off,),
+    DeviceChanged: (datasets_reactions.configure,),
+    ImageStored: (datasets_reactions.take,),
+    ImageKept: (datasets_reactions.add,),
+    ImageDropped: (media_reactions.discard,),
+    IntakeClosed: (datasets_reactions.complete,),
+    BatchChanged: (datasets_reactions.close,),
+    AnalysisFinished: (webhooks_reactions.ended,),
+    AnalysisFailed: (webhooks_reactions.ended,),
+    EventAnnounced: (webhooks_reactions.announced,),
+    MessageExhausted: (webhooks_reactions.exhausted,),
+}

@@ -44,3 +44,14 @@ async def page(
     )  # fmt: skip
     total = await db.fetchval(f"select count(*) from records.records where {condition}", kind, dict(where or {}), search)
     return rows, total
+
+
+async def counts_by_site(db: Connection, kind: str, sites: list[str]) -> dict[str, int]:
+    """How many live records of a kind each of these sites has."""
+    rows = await db.fetch(
+        """select site, count(*) as n from records.records
+           where kind = $1 and retired_at is null and site = any($2) group by site""",
+        kind,
+        sites,
+    )
+    return {row["site"]: row["n"] for row in rows}

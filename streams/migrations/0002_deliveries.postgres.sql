@@ -6,13 +6,14 @@ create table sending (
     organisation uuid not null,
     receiver uuid not null,
     number int not null,
+    worker text not null,
     until timestamptz not null
 );
 create index sending_receiver on sending (receiver);
 create table receivers (
     receiver uuid primary key,
     organisation uuid not null,
-    health jsonb not null,
+    health jsonb not null default '{}',
     not_before timestamptz,
     paced_until timestamptz,
     updated_at timestamptz not null default now()

@@ -48,7 +48,7 @@ class Server(RecordBody):
     site: str
     name: str = Field(min_length=1, max_length=255)
     online: bool = True
-    runtime: str = "onnxruntime"
+    runtime: str = "cpu"
     architecture: str = "x86_64"
     supports_pipelines: bool = True
     preprocessors: list[str] = []

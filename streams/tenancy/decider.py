@@ -118,7 +118,9 @@ def rotate(state: State, command: RotateSession, meta: Envelope) -> tuple[Event,
 def apply(state: State, event: Events, meta: Envelope) -> State:
     match event:
         case OrganisationCreated():
-            return State(kind="organisation", live=True, name=event.name, slug=event.slug, settings={"timezone": event.timezone})
+            return State(
+                kind="organisation", live=True, name=event.name, slug=event.slug, settings={"timezone": event.timezone}
+            )
         case OrganisationChanged():
             return msgspec.structs.replace(state, name=event.name, settings=event.settings)
         case UserCreated():

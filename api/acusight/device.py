@@ -1,0 +1,157 @@
+"""What devices call with their own key (contract 5.6 to 5.8, 6)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+
+from api.acusight import wire
+from api.acusight.answers import Answer, Success, good, taking, told
+from api.acusight.auth import Admitted, Device, Known
+from api.acusight.body import sent
+from api.acusight.problems import Problem
+from api.acusight.upload import Received, discard, received
+from api.gateway import Ask, Gate, Gateway, Pending, Refused, asked
+from infra.objects import Objects
+from infra.postgres import Row
+from projections.datasets import queries as datasets
+from projections.media import queries as media
+from projections.tenancy import queries as tenancy
+from schemas.fleet.messages import CheckIn
+from schemas.ids import new_id, number_of
+from schemas.media.messages import StoreImage
+
+TRIES = 3
+router = APIRouter()
+uploads = APIRouter()
+agent = APIRouter()
+
+
+@router.get("/device/self", **told(Success[wire.DeviceSelf], 401))
+async def get_device_self(known: Known) -> Answer:
+    """Who the calling device is."""
+    id = wire.device_id(known.row)
+    own = {"organization_id": known.caller.organisation, "name": known.row["name"]}
+    return good({"device_id": id, "endpoint_id": id, "status": wire.admission(known.row["status"]), **own})
+
+
+@router.post("/device/checkin", **told(Success[wire.Actions], 400, 401, 403, body=wire.CheckIn))
+async def device_checkin(
+    device: Admitted, body: Annotated[wire.CheckIn, Depends(sent(wire.CheckIn))], gate: Gate
+) -> Answer:
+    """Health in, actions out."""
+    await gate.tell(CheckIn(status=body.status, metrics=body.metrics or {}), stream=device.id, caller=device.caller)
+    return good({"actions": []})
+
+
+@agent.post("/agent/checkin", **told(wire.AgentActions, 400, 401, 403, body=wire.AgentCheckIn))
+async def agent_checkin(
+    device: Admitted, body: Annotated[wire.AgentCheckIn, Depends(sent(wire.AgentCheckIn))], gate: Gate
+) -> Answer:
+    """The heartbeat that also says which model is loaded."""
+    if body.device_id != wire.device_id(device.row):
+        raise Problem("FORBIDDEN", "The key is another device's.", "device_id: not the device of this key")
+    fact = CheckIn(status=body.status, model=body.current_model_id, ip_address=body.ip_address)
+    await gate.tell(fact, stream=device.id, caller=device.caller)
+    return Answer({"success": True, "pending_actions": []})
+
+
+FORM: dict[str, Any] = {
+    "type": "object",
+    "required": ["image"],
+    "properties": {
+        "image": {
+            "type": "string",
+            "contentMediaType": "application/octet-stream",
+            "description": "JPEG or PNG, at most 50 MB",
+        },
+        "metadata": {"type": "string", "contentMediaType": "application/json", "description": "JSON text"},
+    },
+}
+ANSWERS = told(Success[wire.Uploaded], 400, 401, 403, 409, 413, 415, status=201)
+ANSWERS["responses"][200] = {"model": Success[wire.Uploaded]}
+
+
+@uploads.post("/device/images/upload", **ANSWERS, openapi_extra=taking("multipart/form-data", FORM))
+async def upload_device_image(request: Request, device: Admitted, gate: Gate) -> Answer:
+    """One frame; kept unless its bytes are here already or it is too much like the last."""
+    objects: Objects = request.app.state.objects
+    form = await received(request, objects)
+    ask = asked(request, device.caller, form.fingerprint)
+    image = await stored(gate, device, form, ask, objects)
+    row = await gate.shown(device.caller, lambda db: datasets.taken(db, image))
+    if row is None:
+        raise Pending(ask.id, image)
+    await gate.tell(CheckIn(), stream=device.id, caller=device.caller)
+    if row["dropped"] is not None:
+        await discard(objects, form.picture.key)
+        none = dict.fromkeys(("image_id", "batch_id", "storage_key"))
+        return good({**none, "accepted": False, "reason": row["dropped"]})
+    key = await kept_key(gate, device, image)
+    if key != form.picture.key:
+        await discard(objects, form.picture.key)
+    said = {"image_id": row["image_number"], "batch_id": row["batch_number"], "storage_key": key}
+    return good({**said, "accepted": True, "reason": None}, 201)
+
+
+async def stored(gate: Gateway, device: Device, form: Received, ask: Ask, objects: Objects) -> str:
+    """Asks for the picture; returns its id. Refused, its object goes."""
+    async with gate.reading(device.caller) as db:
+        rules = wire.settings_of(await tenancy.organisation(db))
+    command = storing(device.row, form, rules)
+    try:
+        for _ in range(TRIES):
+            image = ask.entity("image")
+            try:
+                await gate.ask(command, stream=image, caller=device.caller, ask=ask)
+                return image
+            except Refused as refused:
+                if refused.field != "number" or ask.keyed:
+                    raise
+                ask = Ask(new_id())
+        raise Problem("CONFLICT", "The image found no number; send it again.")
+    except Refused as refused:
+        await discard(objects, form.picture.key)
+        if refused.code == "image.duplicate":
+            raise await duplicate(gate, device, form.picture.sha256) from None
+        raise
+
+
+async def duplicate(gate: Gateway, device: Device, sha256: str) -> Problem:
+    """Says which picture has these bytes; none can be named while that one is on its way."""
+    async with gate.reading(device.caller) as db:
+        there = await media.image_of_bytes(db, sha256)
+    number = str(there["number"]) if there is not None else None
+    return Problem("CONFLICT", "An image with the same bytes is stored already.", number)
+
+
+def storing(device: Row, form: Received, rules: dict[str, Any]) -> StoreImage:
+    picture, told = form.picture, form.metadata
+    return StoreImage(
+        storage_key=picture.key,
+        filename=picture.filename,
+        sha256=picture.sha256,
+        size=picture.size,
+        width=picture.width,
+        height=picture.height,
+        format=picture.format,
+        hash=picture.hash,
+        device=device["id"],
+        device_name=device["name"],
+        source=told.source,
+        captured_at=told.timestamp,
+        model=told.model_id,
+        model_version=told.model_version,
+        batch=new_id(),
+        force=told.force,
+        annotations=[annotation.label("edge") for annotation in told.annotations],
+        rules=rules,
+    )
+
+
+async def kept_key(gate: Gateway, device: Device, image: str) -> str:
+    """Where the picture lies: another place than this request put it, when the request is a repeat."""
+    async with gate.reading(device.caller) as db:
+        row = await datasets.image(db, number_of(image))
+    return str(row["storage_key"]) if row is not None else ""

@@ -1,0 +1,97 @@
+"""What the OpenAPI document says beside the bodies: headers, media types, problems. Data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from api.noxovision.problems import TITLES
+from api.noxovision.wire import ProblemDocument, WebhookConfig
+
+
+def header(name: str, description: str, **schema: Any) -> dict[str, Any]:
+    return {"name": name, "in": "header", "required": False, "description": description, "schema": schema}
+
+
+MAX_PROCESSING_TIME = header(
+    "Max-Processing-Time", "Ceiling for server-side processing in seconds; 0 removes it.", type="integer", minimum=0
+)
+IDEMPOTENCY_KEY = header("Idempotency-Key", "Makes a repeat safe for 24 h.", type="string", minLength=1, maxLength=255)
+WEBHOOK_URL = header("X-Webhook-Url", "Receiver for raw video bodies.", type="string", format="uri", maxLength=2048)
+WEBHOOK_SECRET = header("X-Webhook-Secret", "Secret for raw video bodies.", type="string", minLength=1, maxLength=512)
+MODELS = header(
+    "X-Model", "Ids of the models to use, separated by commas; the newest that fits without it.", type="string"
+)
+PREFER = header(
+    "Prefer",
+    "wait=N asks for a long poll, at most 60 s.",
+    type="string",
+    pattern="^(respond-async, ?)?wait=[0-9]{1,2}$",
+)
+IF_NONE_MATCH = header("If-None-Match", "Tag of the last answer.", type="string")
+POLLING = {"parameters": [PREFER, IF_NONE_MATCH]}
+SUBMITTING_VIDEO = {
+    "parameters": [MAX_PROCESSING_TIME, IDEMPOTENCY_KEY, WEBHOOK_URL, WEBHOOK_SECRET, MODELS],
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/octet-stream": {"schema": {}},
+            "video/*": {"schema": {}},
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "properties": {
+                        "video": {"type": "string", "contentMediaType": "application/octet-stream"},
+                        "webhook": WebhookConfig.model_json_schema(),
+                    },
+                    "required": ["video"],
+                },
+                "encoding": {
+                    "video": {"contentType": "application/octet-stream, video/*"},
+                    "webhook": {"contentType": "application/json"},
+                },
+            },
+        },
+    },
+}
+
+
+def submitting_images(schema: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "parameters": [MAX_PROCESSING_TIME, IDEMPOTENCY_KEY, MODELS],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
+    }
+
+
+def said(description: str, **schema: Any) -> dict[str, Any]:
+    return {"description": description, "schema": schema}
+
+
+SUBMIT_HEADERS = {
+    "Location": {"required": True, **said("Where to poll.", type="string", format="uri")},
+    "Retry-After": said("Seconds to wait.", type="integer", minimum=0),
+    "RateLimit": said("Remaining quota, list syntax.", type="string"),
+    "RateLimit-Policy": said("Quota policy, list syntax.", type="string"),
+    "Idempotent-Replayed": said("true on a stored answer.", type="boolean"),
+}
+POLL_HEADERS = {
+    "ETag": said("Tag over state and result.", type="string"),
+    "Retry-After": said("Seconds to wait.", type="integer", minimum=0),
+    "Preference-Applied": said("Preference that was used.", type="string"),
+}
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The problem answers of an operation; 401, 403, 429, 503 and 500 may come from any."""
+    content = {"application/problem+json": {"schema": ProblemDocument.model_json_schema(by_alias=True)}}
+    return {
+        status: {"description": TITLES[status], "content": content} for status in (*statuses, 401, 403, 429, 500, 503)
+    }
+
+
+def polled(model: Any, description: str, *statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Answers of an operation that can be polled."""
+    return {
+        200: {"model": model, "description": description, "headers": POLL_HEADERS},
+        304: {"description": "Unchanged", "headers": {"ETag": POLL_HEADERS["ETag"]}},
+        **problems(400, 404, *statuses),
+    }

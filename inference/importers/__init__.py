@@ -1,0 +1,1 @@
+"""Other model formats to ONNX."""

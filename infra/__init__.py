@@ -1,0 +1,1 @@
+"""All that touches the world: settings, clients, the local stack, the `sightlog` command."""

@@ -1,0 +1,1 @@
+"""The stack on one machine: real servers from packages, without Docker and without root."""

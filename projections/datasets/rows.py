@@ -1,0 +1,65 @@
+"""Batches, pictures to label and their labels. Each row is written by the events of one stream only. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from projections.rows import Change, Drop, Put, Row, Values, stamps
+from schemas.base import Envelope
+from schemas.datasets.messages import (
+    AnnotationsChanged,
+    BatchChanged,
+    BatchOpened,
+    Events,
+    ImageAdded,
+    ImageChanged,
+    ImageDropped,
+    ImageKept,
+)
+from schemas.ids import number_of
+
+
+def rows(event: Events, meta: Envelope) -> Iterable[Row]:
+    new: Values = {**stamps(meta), "created_at": meta.time}
+    match event:
+        case ImageKept(image=image, batch=batch):
+            yield Put("takes", {"image": image}, new | {"device": meta.stream, "batch": batch, "dropped": None})
+        case ImageDropped(image=image, batch=batch, reason=reason):
+            yield Put("takes", {"image": image}, new | {"device": meta.stream, "batch": batch, "dropped": reason})
+        case BatchOpened(name=name, device=device):
+            own = {"number": number_of(meta.stream), "name": name, "device": device, "project": None}
+            yield Put("batches", {"id": meta.stream}, new | own | {"status": "collecting", "stage": "unassigned"})
+        case BatchChanged(changes=changes):
+            done = {"completed_at": meta.time} if changes.get("status") == "complete" else {}
+            yield Change("batches", {"id": meta.stream}, stamps(meta) | changes | done)
+        case ImageAdded(batch=batch, device=device):
+            own = {"number": number_of(meta.stream), "batch": batch, "device": device}
+            labels = {"annotation_status": "unannotated", "split": "none", "split_locked": False}
+            yield Put("images", {"id": meta.stream}, new | own | labels)
+        case ImageChanged(changes=changes):
+            yield Change("images", {"id": meta.stream}, stamps(meta) | changes)
+        case AnnotationsChanged(put=labels, dropped=dropped):
+            yield Change("images", {"id": meta.stream}, stamps(meta))
+            yield from (Put("annotations", {"id": label["id"]}, annotation(label, meta)) for label in labels)
+            yield from (Drop("annotations", {"id": id}) for id in dropped)
+
+
+LABEL = ("class_value", "type", "geometry", "confidence", "source", "z_order", "created_at")
+
+
+def annotation(label: dict[str, Any], meta: Envelope) -> Values:
+    own = {name: label[name] for name in LABEL} | box(label["type"], label["geometry"])
+    return {**stamps(meta), **own, "number": number_of(label["id"]), "image": meta.stream}
+
+
+def box(type: str, geometry: list[float]) -> dict[str, float | None]:
+    """The bounding box as centre and size; a label of the whole picture has none."""
+    names = ("x_center", "y_center", "width", "height")
+    if type == "bbox":
+        return dict(zip(names, geometry, strict=True))
+    xs, ys = geometry[0::2], geometry[1::2]
+    if not xs:
+        return dict.fromkeys(names)
+    left, right, top, bottom = min(xs), max(xs), min(ys), max(ys)
+    return dict(zip(names, ((left + right) / 2, (top + bottom) / 2, right - left, bottom - top), strict=True))

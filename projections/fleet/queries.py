@@ -1,0 +1,105 @@
+"""Reads of the fleet, for every dialect. Row-level security keeps them inside one organisation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from infra.postgres import Connection, Row
+from schemas.ids import is_id
+
+OFFLINE_AFTER = "90 seconds"
+"""Three beats of 30 s."""
+
+DEVICE = f"""
+select d.*, coalesce(h.last_seen_at > now() - interval '{OFFLINE_AFTER}', false) as online, h.last_seen_at,
+       h.reported_at, h.status as health_status, h.metrics::jsonb as metrics, h.model as current_model,
+       coalesce(h.ip_address, d.ip_address) as seen_ip_address
+from fleet.devices d left join fleet.health h on h.device = d.id
+"""
+"""A device with its latest health; a live one has no `retired_at`."""
+
+
+class Filter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which devices: every member that is set narrows. `site`, `server`, `profile` are UUIDs, `ids` those or external
+    ids, `named` is a part of name, serial or external id."""
+
+    site: str | None = None
+    server: str | None = None
+    profile: str | None = None
+    statuses: tuple[str, ...] | None = None
+    online: bool | None = None
+    virtual: bool | None = None
+    tags: tuple[str, ...] | None = None
+    any_tags: tuple[str, ...] | None = None
+    named: str | None = None
+    ids: tuple[str, ...] | None = None
+    metadata: dict[str, Any] | None = None
+
+
+WHERE = f"""
+where d.retired_at is null
+  and ($1::uuid is null or d.site = $1)
+  and ($2::uuid is null or d.server = $2)
+  and ($3::uuid is null or d.profile = $3)
+  and ($4::text[] is null or d.status = any($4))
+  and ($5::boolean is null or coalesce(h.last_seen_at > now() - interval '{OFFLINE_AFTER}', false) = $5)
+  and ($6::boolean is null or d.virtual = $6)
+  and ($7::text[] is null or d.tags @> $7)
+  and ($8::text[] is null or d.tags && $8)
+  and ($9::text is null or strpos(lower(d.name), lower($9)) > 0 or strpos(lower(d.serial), lower($9)) > 0
+       or strpos(lower(d.external_id), lower($9)) > 0)
+  and ($10::text[] is null or d.id::text = any($10) or d.external_id = any($10))
+  and ($11::jsonb is null or d.metadata @> $11)
+"""
+
+
+async def device(db: Connection, id: str) -> Row | None:
+    """One live device by its id (a UUID)."""
+    return await db.fetchrow(f"{DEVICE} where d.id = $1 and d.retired_at is null", id)
+
+
+async def device_by_external_id(db: Connection, external_id: str) -> Row | None:
+    """One live device by the id that its maker or site gave it."""
+    return await db.fetchrow(f"{DEVICE} where d.external_id = $1 and d.retired_at is null", external_id)
+
+
+async def device_called(db: Connection, id: str) -> Row | None:
+    """One live device by whichever id: its external id goes first, then its UUID."""
+    found = await device_by_external_id(db, id)
+    return found or (await device(db, id) if is_id(id) else None)
+
+
+async def devices(
+    db: Connection, wanted: Filter, *, limit: int, offset: int = 0, order: str = "newest"
+) -> tuple[list[Row], int]:
+    """A page of live devices and how many there are in all. `order` is a key of ORDERS."""
+    values = [list(v) if isinstance(v, tuple) else v for v in msgspec.structs.astuple(wanted)]
+    rows = await db.fetch(f"{DEVICE}{WHERE}{ORDERS[order]} limit $12 offset $13", *values, limit, offset)
+    total = await db.fetchval(
+        f"select count(*) from fleet.devices d left join fleet.health h on h.device = d.id {WHERE}", *values
+    )
+    return rows, total
+
+
+async def counts_by_site(db: Connection, sites: list[str]) -> dict[str, int]:
+    """How many live devices each of these sites has."""
+    rows = await db.fetch(
+        """select site, count(*) as n from fleet.devices
+           where retired_at is null and site = any($1::uuid[]) group by site""",
+        sites,
+    )
+    return {row["site"]: row["n"] for row in rows}
+
+
+ORDERS = {
+    "newest": "order by d.created_at desc, d.id desc",
+    "oldest": "order by d.created_at, d.id",
+    "name": "order by lower(d.name), d.id",
+    "-name": "order by lower(d.name) desc, d.id",
+    "status": "order by d.status, d.id",
+    "-status": "order by d.status desc, d.id",
+    "updated": "order by d.updated_at, d.id",
+    "-updated": "order by d.updated_at desc, d.id",
+}

@@ -1,0 +1,16 @@
+"""Reads of stored pictures."""
+
+from __future__ import annotations
+
+from infra.postgres import Connection, Row
+
+
+async def image_of_bytes(db: Connection, sha256: str) -> Row | None:
+    """The picture that has exactly these bytes."""
+    sql = "select * from media.images where sha256 = $1 and discarded_at is null order by created_at limit 1"
+    return await db.fetchrow(sql, sha256)
+
+
+async def image_at(db: Connection, storage_key: str) -> Row | None:
+    """The picture that lies at this key, kept or not."""
+    return await db.fetchrow("select * from media.images where storage_key = $1", storage_key)

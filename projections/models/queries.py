@@ -1,0 +1,147 @@
+"""Reads of models and of what devices run, for every dialect. Row-level security keeps them inside one organisation."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from infra.postgres import Connection, Row
+
+MODEL = """
+select m.*, (select count(*) from models.pipelines p where p.models @> array[m.id]) as device_count,
+       original.digest, original.size, made.key as artefact_key, made.size as artefact_size,
+       coalesce((select jsonb_agg(to_jsonb(c) order by c.target) from models.conversions c where c.model = m.id), '[]')
+           as conversions
+from models.models m
+left join models.artefacts original
+    on original.model = m.id and original.media_type = 'application/x-onnx; source=original'
+left join lateral (
+    select a.key, a.size from models.artefacts a
+    where a.model = m.id and a.media_type <> 'application/x-onnx; source=original'
+    order by a.target is not null, a.media_type limit 1
+) made on true
+"""
+"""A model with its files in short; `artefact_key` is the compiled file, null before there is one."""
+
+Order = Literal["updated", "-updated", "inserted", "-inserted", "name", "-name", "status", "-status"]
+ORDERS: dict[Order, str] = {
+    "updated": "order by m.updated_at, m.id",
+    "-updated": "order by m.updated_at desc, m.id desc",
+    "inserted": "order by m.created_at, m.id",
+    "-inserted": "order by m.created_at desc, m.id desc",
+    "name": "order by lower(m.name), m.id",
+    "-name": "order by lower(m.name) desc, m.id desc",
+    "status": "order by m.status, m.id",
+    "-status": "order by m.status desc, m.id desc",
+}
+
+
+class Filter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which models: every member that is set narrows. `runtimes`: usable on at least one of them."""
+
+    catalogue: str | None = None
+    customization: str | None = None
+    named: str | None = None
+    status: str | None = None
+    runtimes: tuple[str, ...] | None = None
+
+
+WHERE = """
+where m.removed_at is null
+  and ($1::uuid is null or m.catalogues @> array[$1::uuid])
+  and ($2::text is null or m.customization = $2)
+  and ($3::text is null or strpos(lower(concat_ws(' ', m.name, m.alias, m.documentation)), lower($3)) > 0)
+  and ($4::text is null or m.status = $4)
+  and ($5::text[] is null or exists (
+        select from models.conversions c where c.model = m.id and c.status = 'ok' and c.target = any($5)))
+"""
+
+
+async def model(db: Connection, id: str) -> Row | None:
+    """One model by its id (a UUID)."""
+    return await db.fetchrow(f"{MODEL} where m.id = $1 and m.removed_at is null", id)
+
+
+async def models(
+    db: Connection, wanted: Filter, *, limit: int, offset: int = 0, order: Order = "-updated"
+) -> tuple[list[Row], int]:
+    """A page of models and how many there are in all."""
+    values = [list(v) if isinstance(v, tuple) else v for v in msgspec.structs.astuple(wanted)]
+    rows = await db.fetch(f"{MODEL}{WHERE}{ORDERS[order]} limit $6 offset $7", *values, limit, offset)
+    return rows, await db.fetchval(f"select count(*) from models.models m {WHERE}", *values)
+
+
+async def statistics(db: Connection) -> Row:
+    """How many models there are, by status, and how many a device runs."""
+    found: Row | None = await db.fetchrow(
+        """select count(*) as total,
+                  coalesce((select jsonb_object_agg(status, n) from (
+                      select status, count(*) as n from models.models
+                      where removed_at is null group by status) s), '{}') as by_status,
+                  count(*) filter (where exists (
+                      select from models.pipelines p where p.models @> array[m.id])) as assigned
+           from models.models m where m.removed_at is null"""
+    )
+    assert found is not None
+    return found
+
+
+async def artefacts(db: Connection, model: str) -> list[Row]:
+    """Every file of a model that can be downloaded."""
+    return await db.fetch("select * from models.artefacts where model = $1 order by media_type", model)
+
+
+async def artefact(db: Connection, model: str, id: str) -> Row | None:
+    return await db.fetchrow("select * from models.artefacts where model = $1 and id = $2", model, id)
+
+
+async def conversions(db: Connection, model: str) -> list[Row]:
+    """The state of each target."""
+    return await db.fetch("select * from models.conversions where model = $1 order by target", model)
+
+
+async def usable(db: Connection, ids: list[str]) -> list[Row]:
+    """What a pipeline needs to know of these models; `targets` are those with an artefact."""
+    return await db.fetch(
+        """select m.id, m.name, m.status, m.boxes, m.flags, m.named_input,
+                  array(select c.target from models.conversions c
+                        where c.model = m.id and c.file is not null) as targets
+           from models.models m where m.id = any($1::uuid[]) and m.removed_at is null""",
+        ids,
+    )
+
+
+async def pipelines(db: Connection, devices: list[str]) -> dict[str, list[dict[str, object]]]:
+    """What these devices run; a device that has never run any is not in it."""
+    rows = await db.fetch("select device, pipelines from models.pipelines where device = any($1::uuid[])", devices)
+    return {row["device"]: row["pipelines"] for row in rows}
+
+
+async def devices_of(db: Connection, model: str) -> list[str]:
+    """The devices that run a model."""
+    rows = await db.fetch("select device from models.pipelines where models @> array[$1::uuid] order by device", model)
+    return [row["device"] for row in rows]
+
+
+async def waiting(db: Connection, worker: str, limit: int) -> list[Row]:
+    """Models of every organisation that wait for their check, or that this worker had when it was stopped."""
+    return await db.fetch(
+        """select id, organisation, name, targets, pending, named_input from models.models
+           where removed_at is null and (status = 'queued' or status = 'processing' and worker = $1)
+           order by updated_at limit $2""",
+        worker,
+        limit,
+    )
+
+
+async def for_analysis(db: Connection, ids: list[str] | None, limit: int) -> list[Row]:
+    """id, name, digest, key of models that can run, newest first; `ids`: only these."""
+    return await db.fetch(
+        """select m.id, m.name, a.digest, a.key from models.models m
+           join models.artefacts a on a.model = m.id and a.media_type = 'application/x-onnx'
+           where m.removed_at is null and ($1::uuid[] is null or m.id = any($1))
+           order by m.created_at desc, m.id desc limit $2""",
+        ids,
+        limit,
+    )

@@ -1,0 +1,91 @@
+"""What the models' tables hold after each event. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from projections.rows import Change, Put, Row, Values, stamps
+from schemas.base import Envelope
+from schemas.ids import number_of
+from schemas.models.messages import (
+    Conversion,
+    Events,
+    ModelChanged,
+    ModelCheckStarted,
+    ModelFailed,
+    ModelFile,
+    ModelFileReplaced,
+    ModelQueued,
+    ModelReady,
+    ModelRemoved,
+    ModelUploaded,
+    PipelinesSet,
+)
+
+IDLE: Values = {"lease": None, "worker": None}
+
+
+def rows(event: Events, meta: Envelope) -> Iterable[Row]:
+    match event:
+        case ModelUploaded():
+            about = {"status": "new", "number": number_of(meta.stream), "created_at": meta.time, "pending": {}}
+            yield Put("models", {"id": meta.stream}, {**stamps(meta), **about, **members(event, {"file"})})
+            yield from received(event.file, meta)
+        case ModelChanged(changes=changes):
+            yield changed(meta, changes)
+        case ModelFileReplaced():
+            told = {} if event.file.target else members(event, {"file"})
+            yield changed(meta, {**told, "revision": event.revision})
+            yield from received(event.file, meta)
+        case ModelQueued():
+            yield changed(meta, {"status": "queued", "pending": msgspec.to_builtins(event.file), **IDLE})
+            yield from (conversion(Conversion(target=target, status="queued"), meta) for target in event.targets)
+        case ModelCheckStarted():
+            yield changed(meta, {"status": "processing", "lease": event.lease, "worker": event.worker})
+            yield from (conversion(Conversion(target=target, status="processing"), meta) for target in event.targets)
+        case ModelReady():
+            yield changed(meta, {"status": "ok", "status_message": event.message, **IDLE})
+            yield from (artefact(file, meta) for file in event.artefacts)
+            yield from (conversion(each, meta, file=each.file) for each in event.conversions)
+        case ModelFailed():
+            yield changed(meta, {"status": "error", "status_message": event.message, **IDLE})
+            yield from (conversion(each, meta) for each in event.conversions)
+        case ModelRemoved():
+            yield changed(meta, {"removed_at": meta.time, **IDLE})
+        case PipelinesSet():
+            values = {**stamps(meta), "pipelines": event.pipelines, "models": list(event.models)}
+            yield Put("pipelines", {"device": event.device}, values)
+
+
+def members(event: Any, without: set[str]) -> Values:
+    """The event's members as columns: tuples are arrays."""
+    told = msgspec.structs.asdict(event)
+    return {name: list(v) if isinstance(v, tuple) else v for name, v in told.items() if name not in without}
+
+
+def changed(meta: Envelope, values: Values) -> Row:
+    return Change("models", {"id": meta.stream}, {**stamps(meta), **values})
+
+
+def received(file: ModelFile, meta: Envelope) -> Iterable[Row]:
+    """A file as it came can be had at once; one compiled for a chip is an artefact only when it is checked."""
+    if file.target is None:
+        yield artefact(file, meta)
+
+
+def artefact(file: ModelFile, meta: Envelope) -> Row:
+    values = members(file, {"media_type"})
+    return Put(
+        "artefacts",
+        {"model": meta.stream, "media_type": file.media_type},
+        {**stamps(meta), "created_at": meta.time, **values},
+    )
+
+
+def conversion(each: Conversion, meta: Envelope, **more: Any) -> Row:
+    """The target's state; the file of an earlier conversion serves until there is another."""
+    values = {**stamps(meta), "status": each.status, "message": each.message, **more}
+    return Put("conversions", {"model": meta.stream, "target": each.target}, values)

@@ -1,0 +1,54 @@
+"""Reads of tokens, device keys and certificates."""
+
+from __future__ import annotations
+
+from infra.postgres import Connection, Row
+
+
+async def token_of(db: Connection, digest: str, kind: str) -> Row | None:
+    """The token with this digest in any organisation; `kind` is `provisioning` or `registration`."""
+    return await db.fetchrow("select * from provisioning.token_of($1, $2)", digest, kind)
+
+
+async def key_of(db: Connection, digest: str) -> Row | None:
+    """Device and organisation that a device key opens, in any organisation."""
+    return await db.fetchrow("select * from provisioning.key_of($1)", digest)
+
+
+async def token(db: Connection, id: str, kind: str) -> Row | None:
+    return await db.fetchrow("select * from provisioning.tokens where id = $1 and kind = $2", id, kind)
+
+
+TOKEN_STATUS = """case when spent_at is not null then 'CONSUMED' when revoked_at is not null then 'REVOKED'
+    when expires_at <= now() then 'EXPIRED' else 'PENDING' end"""
+
+
+async def tokens(
+    db: Connection, kind: str, *, status: str | None = None, limit: int, offset: int = 0
+) -> tuple[list[Row], int]:
+    """A page of tokens, newest first, and how many there are. `status` is one of TOKEN_STATUS."""
+    where = f"where kind = $1 and ($2::text is null or {TOKEN_STATUS} = $2)"
+    sql = f"""select *, {TOKEN_STATUS} as status from provisioning.tokens {where}
+              order by created_at desc, id desc limit $3 offset $4"""
+    rows = await db.fetch(sql, kind, status, limit, offset)
+    return rows, await db.fetchval(f"select count(*) from provisioning.tokens {where}", kind, status)
+
+
+async def enrolment(db: Connection, device: str) -> Row | None:
+    return await db.fetchrow("select * from provisioning.enrolments where device = $1", device)
+
+
+async def none_open(db: Connection, device: str) -> Row | None:
+    """A row once nothing opens for this device any more."""
+    sql = """select $1::uuid as device where not exists
+               (select from provisioning.enrolments where device = $1::uuid and closed_at is null)"""
+    return await db.fetchrow(sql, device)
+
+
+async def certificates(db: Connection, device: str) -> list[Row]:
+    sql = "select * from provisioning.certificates where device = $1 order by created_at, serial_number"
+    return await db.fetch(sql, device)
+
+
+async def certificate(db: Connection, serial_number: str) -> Row | None:
+    return await db.fetchrow("select * from provisioning.certificates where serial_number = $1", serial_number)

@@ -1,0 +1,88 @@
+"""`sightlog rebuild NAME`: a projection anew from the log, beside the live one, then swapped in; reads go on meanwhile."""
+
+from __future__ import annotations
+
+import structlog
+from infra import kafka, migrate, postgres
+from infra.history import history
+from infra.settings import Settings, load
+from projections import runner
+from projections.rows import Projection
+from projections.runner import Record
+from projections.shadow import rebuild as rebuild_lane
+from projections.table import LANES, PROJECTIONS
+from schemas import registry
+
+log = structlog.get_logger()
+
+
+class UnknownProjection(ValueError):
+    """There is no projection, lane or write side of this name."""
+
+
+async def rebuild(name: str, settings: Settings | None = None) -> None:
+    """Rebuilds the projection or lane `name`.
+
+    Errors: UnknownProjection.
+    """
+    settings = settings or load()
+    if name in PROJECTIONS:
+        await rebuild_projection(settings, PROJECTIONS[name])
+    elif name in LANES:
+        await rebuild_lane(settings, name)
+    else:
+        names = ", ".join([*PROJECTIONS, *LANES, "streams"])
+        raise UnknownProjection(f"no projection {name!r}; there are {names}")
+
+
+async def rebuild_projection(settings: Settings, projection: Projection) -> None:
+    """Replays the context's events into a shadow schema, then swaps it with the live one in one transaction."""
+    live, beside = projection.name, f"{projection.name}__shadow"
+    owner = await postgres.connect(settings.postgres.owner)
+    service = await postgres.connect(settings.postgres.service)
+    try:
+        async with owner.transaction():
+            await owner.execute(f"drop schema if exists {beside} cascade")
+            await migrate.create(owner, live, beside, migrate.files(live))
+        swapped = False
+        async for messages in history(settings, [f"{live}.events"]):
+            if batch := [record for message in messages if (record := readable(message)) is not None]:
+                async with service.transaction():
+                    await runner.write(service, projection, batch, beside)
+            if not messages and (swapped := await swap(owner, projection, live, beside)):
+                break
+        log.info("projection rebuilt", projection=live, swapped=swapped)
+    finally:
+        await owner.close()
+        await service.close()
+
+
+def readable(message: kafka.Origin) -> Record | None:
+    """What the live projection put aside is not in the rebuilt one either."""
+    try:
+        return Record(message.topic, message.partition, message.offset, registry.decode(message.value))
+    except registry.Poison:
+        return None
+
+
+async def swap(owner: postgres.Connection, projection: Projection, live: str, shadow: str) -> bool:
+    """Puts the shadow in the live schema's place once it has all that the live one has.
+
+    A live transaction that waits for its positions meanwhile goes on in the new tables, where versions tell it what is
+    already there.
+    """
+    async with owner.transaction():
+        behind = await owner.fetchval(
+            f"""with live as (select * from {live}.positions for update)
+                select count(*) from live left join {shadow}.positions s using (topic, partition)
+                where live.next_offset > coalesce(s.next_offset, 0)
+                  and exists (select 1 from {live}.versions)"""
+        )
+        if behind:
+            return False
+        for table in projection.kept:
+            await owner.execute(f"insert into {shadow}.{table} select * from {live}.{table}")
+        await owner.execute(f"alter schema {live} rename to {live}__old")
+        await owner.execute(f"alter schema {shadow} rename to {live}")
+        await owner.execute(f"drop schema {live}__old cascade")
+        return True

@@ -1,0 +1,200 @@
+"""Reads of readings: raw and aggregated from ClickHouse, newest values from Postgres."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+import msgspec
+
+from infra.clickhouse import Reader
+from infra.postgres import Connection, Row
+from projections.telemetry.buckets import EPOCH, Buckets
+
+ValueType = Literal["DOUBLE", "BIGINT", "BOOLEAN", "TEXT"]
+VALUES = {"DOUBLE": "coalesce(d, toFloat64(i))", "BIGINT": "i", "BOOLEAN": "b", "TEXT": "t"}
+"""The column of each type; a whole number in a DOUBLE sensor stays stored as it came."""
+NUMERIC = {
+    "AVG": "avg(v)", "MIN": "min(v)", "MAX": "max(v)", "SUM": "sum(toFloat64(v))", "COUNT": "count()",
+    "STDDEV": "stddevSamp(v)", "FIRST": "argMin(v, ts)", "LAST": "argMax(v, ts)",
+}  # fmt: skip
+PLAIN = {"COUNT": "count()", "FIRST": "argMin(v, ts)", "LAST": "argMax(v, ts)"}
+FUNCTIONS: dict[str, dict[str, str]] = {
+    "DOUBLE": NUMERIC,
+    "BIGINT": NUMERIC,
+    "BOOLEAN": {**PLAIN, "TRUE_RATIO": "avg(v)"},
+    "TEXT": {**PLAIN, "DISTINCT_COUNT": "uniqExact(v)"},
+}
+NAMES = {"TRUE_RATIO": "trueRatio", "DISTINCT_COUNT": "distinctCount"}
+
+
+class Range(msgspec.Struct, frozen=True):
+    """Whose readings, of which type, from (inclusive) to (exclusive)."""
+
+    organisation: str
+    sensor: str
+    type: str
+    start: datetime
+    end: datetime
+
+    @property
+    def source(self) -> str:
+        return f"""(select ts, assumeNotNull({VALUES[self.type]}) as v, metadata from readings final
+            where organisation = {{org:String}} and sensor = {{sensor:String}}
+              and ts >= fromUnixTimestamp64Milli({{low:Int64}}, 'UTC')
+              and ts < fromUnixTimestamp64Milli({{high:Int64}}, 'UTC')
+              and isNotNull({VALUES[self.type]}))"""
+
+    @property
+    def bound(self) -> dict[str, Any]:
+        return {"org": self.organisation, "sensor": self.sensor, "low": ms(self.start), "high": ms(self.end)}
+
+
+def ms(at: datetime) -> int:
+    """Milliseconds since 1970, rounded up: readings have whole ones."""
+    return -((EPOCH - at) // timedelta(milliseconds=1))
+
+
+def when(milliseconds: int) -> datetime:
+    return EPOCH + timedelta(milliseconds=milliseconds)
+
+
+async def raw(
+    stores: Reader, wanted: Range, *, limit: int, descending: bool = False, after: int | None = None
+) -> list[dict[str, Any]]:
+    """Readings in order of time: `ms`, `v`, `metadata`. `after`: beyond this moment, in the order asked for."""
+    side, order = ("<", "desc") if descending else (">", "")
+    beyond = f"where toUnixTimestamp64Milli(ts) {side} {{after:Int64}}" if after is not None else ""
+    return await stores.rows(
+        f"""select toUnixTimestamp64Milli(ts) as ms, v, metadata from {wanted.source} {beyond}
+            order by ts {order} limit {{limit:UInt32}}""",
+        wanted.organisation,
+        **wanted.bound,
+        limit=limit,
+        after=after or 0,
+    )
+
+
+async def aggregated(
+    stores: Reader, wanted: Range, buckets: Buckets, functions: Sequence[str]
+) -> dict[int, dict[str, Any]]:
+    """Number of each bucket that something fell into -> its aggregates by name; `count` is always there."""
+    asked = {NAMES.get(f, f.lower()): FUNCTIONS[wanted.type][f] for f in dict.fromkeys(("COUNT", *functions))}
+    columns = ", ".join(f"{sql} as {name}" for name, sql in asked.items())
+    found = await stores.rows(
+        f"select {buckets.sql()} as bucket, {columns} from {wanted.source} group by bucket order by bucket",
+        wanted.organisation,
+        **wanted.bound,
+        zone=buckets.zone,
+    )
+    return {row.pop("bucket"): usable(row) for row in found}
+
+
+async def stats(stores: Reader, wanted: Range) -> dict[str, Any]:
+    """Summary of a range; `first` and `last` as (ms, value)."""
+    columns = {
+        "count": "count()",
+        "first": "argMin((toUnixTimestamp64Milli(ts), v), ts)",
+        "last": "argMax((toUnixTimestamp64Milli(ts), v), ts)",
+    }
+    if wanted.type in ("DOUBLE", "BIGINT"):
+        columns |= {name: NUMERIC[name.upper()] for name in ("min", "max", "avg", "sum", "stddev")}
+        columns |= {"p50": "quantileExactInclusive(0.5)(v)", "p95": "quantileExactInclusive(0.95)(v)"}
+    elif wanted.type == "BOOLEAN":
+        columns["trueRatio"] = "avg(v)"
+    else:
+        columns["distinctValues"] = "arraySort(groupUniqArray(100)(v))"
+    named = ", ".join(f"{sql} as {name}" for name, sql in columns.items())
+    (row,) = await stores.rows(f"select {named} from {wanted.source}", wanted.organisation, **wanted.bound)
+    return usable(row) if row["count"] else {"count": 0}
+
+
+async def stored(
+    stores: Reader, organisation: str, sensors: Sequence[str], low: int, high: int
+) -> set[tuple[str, int]]:
+    """(sensor, milliseconds) of readings between two moments, both included."""
+    found = await stores.rows(
+        """select distinct sensor, toUnixTimestamp64Milli(ts) as ms from readings
+           where organisation = {org:String} and sensor in {sensors:Array(String)}
+             and ts between fromUnixTimestamp64Milli({low:Int64}, 'UTC') and fromUnixTimestamp64Milli({high:Int64}, 'UTC')""",
+        organisation,
+        org=organisation,
+        sensors=list(sensors),
+        low=low,
+        high=high,
+    )
+    return {(row["sensor"], row["ms"]) for row in found}
+
+
+def usable(row: dict[str, Any]) -> dict[str, Any]:
+    """Without what is no number: the deviation of a single value."""
+    return {name: value for name, value in row.items() if not (isinstance(value, float) and not math.isfinite(value))}
+
+
+LATEST = "select sensor::text, device::text, ts, d, i, b, t, metadata from telemetry.latest"
+
+
+async def latest(db: Connection, sensors: Sequence[str]) -> dict[str, Row]:
+    """The newest reading of each of these sensors that has one."""
+    rows = await db.fetch(f"{LATEST} where sensor = any($1::uuid[])", list(sensors))
+    return {row["sensor"]: row for row in rows}
+
+
+SENSOR = """
+select s.id, s.version, s.body, s.created_at, s.updated_at, s.created_by, l.ts, l.d, l.i, l.b, l.t
+from records.records s
+join records.records c on c.organisation = s.organisation and c.kind = 'component' and c.id = s.body ->> 'component'
+                      and c.retired_at is null
+join fleet.devices d on d.id::text = s.device and d.retired_at is null
+left join telemetry.latest l on l.sensor = s.id::uuid
+where s.kind = 'sensor' and s.retired_at is null
+"""
+"""A sensor lives while its component and its device do."""
+COMPONENT = """
+select c.id, c.version, c.body, c.created_at, c.updated_at, c.created_by, p.body ->> 'name' as profile_name,
+       p.body ->> 'version' as profile_version
+from records.records c
+join fleet.devices d on d.id::text = c.device and d.retired_at is null
+left join records.records p on p.organisation = c.organisation and p.kind = 'sensor-profile'
+                           and p.id = c.body ->> 'profile'
+where c.kind = 'component' and c.retired_at is null
+"""
+
+
+async def sensor(db: Connection, id: str) -> Row | None:
+    return await db.fetchrow(f"{SENSOR} and s.id = $1", id)
+
+
+async def sensors(
+    db: Connection, where: dict[str, Any], *, order: str, limit: int, offset: int
+) -> tuple[list[Row], int]:
+    """A page of sensors whose body holds all of `where`, and how many there are. `order` is one of ORDERS."""
+    sql = f"{SENSOR} and s.body @> $1"
+    rows = await db.fetch(f"{sql} order by {ORDERS[order].format('s')} limit $2 offset $3", where, limit, offset)
+    return rows, await db.fetchval(f"select count(*) from ({sql}) found", where)
+
+
+async def component(db: Connection, id: str) -> Row | None:
+    return await db.fetchrow(f"{COMPONENT} and c.id = $1", id)
+
+
+async def components(
+    db: Connection, where: dict[str, Any], profile_name: str | None = None, *, order: str, limit: int, offset: int
+) -> tuple[list[Row], int]:
+    """A page of components whose body holds all of `where`, and how many there are."""
+    sql = f"{COMPONENT} and c.body @> $1 and ($2::text is null or p.body ->> 'name' = $2)"
+    page = f"{sql} order by {ORDERS[order].format('c')} limit $3 offset $4"
+    rows = await db.fetch(page, where, profile_name, limit, offset)
+    return rows, await db.fetchval(f"select count(*) from ({sql}) found", where, profile_name)
+
+
+ORDERS = {
+    "createdAt,desc": "{0}.created_at desc, {0}.id desc",
+    "createdAt,asc": "{0}.created_at, {0}.id",
+    "updatedAt,desc": "{0}.updated_at desc, {0}.id desc",
+    "updatedAt,asc": "{0}.updated_at, {0}.id",
+    "name,asc": "lower({0}.name), {0}.id",
+    "name,desc": "lower({0}.name) desc, {0}.id desc",
+}

@@ -1,0 +1,222 @@
+"""Generated from datasets/*/*.avsc by `make types`; not edited by hand."""
+
+from __future__ import annotations
+
+import msgspec
+
+from schemas.base import Command, Event, Json
+
+
+class AddImage(Command, frozen=True, kw_only=True):
+    """A picture joins a batch for good; the stream is the picture."""
+
+    CONTEXT = "datasets"
+    TOPIC = "datasets.commands"
+
+    batch: str
+    device: str | None = None
+    annotations: Json = msgspec.field(default_factory=dict)
+
+
+class ChangeBatch(Command, frozen=True, kw_only=True):
+    """Renames, completes, assigns or moves a batch; absent members stay."""
+
+    CONTEXT = "datasets"
+    TOPIC = "datasets.commands"
+
+    changes: Json
+
+
+class ChangeImage(Command, frozen=True, kw_only=True):
+    """Label state, split and its lock; absent members stay."""
+
+    CONTEXT = "datasets"
+    TOPIC = "datasets.commands"
+
+    changes: Json
+
+
+class CloseIntake(Command, frozen=True, kw_only=True):
+    """No more pictures for this batch; the stream is the device."""
+
+    CONTEXT = "datasets"
+    TOPIC = "datasets.commands"
+
+    batch: str
+    reason: str = "quiet"
+
+
+class ConfigureIntake(Command, frozen=True, kw_only=True):
+    """What happens to the batches of a device; the stream is the device."""
+
+    CONTEXT = "datasets"
+    TOPIC = "datasets.commands"
+
+    project: str | None = None
+
+
+class DropAnnotation(Command, frozen=True, kw_only=True):
+    """Takes one label off the picture."""
+
+    CONTEXT = "datasets"
+    TOPIC = "datasets.commands"
+
+    annotation: str
+
+
+class OpenBatch(Command, frozen=True, kw_only=True):
+    """A batch that collects pictures; the stream is its id."""
+
+    CONTEXT = "datasets"
+    TOPIC = "datasets.commands"
+
+    name: str
+    device: str | None = None
+
+
+class PutAnnotations(Command, frozen=True, kw_only=True):
+    """Writes labels of a picture: those given are put; with `replace` all others go."""
+
+    CONTEXT = "datasets"
+    TOPIC = "datasets.commands"
+
+    annotations: Json
+    replace: bool = False
+    status: str | None = None
+
+
+class TakeImage(Command, frozen=True, kw_only=True):
+    """A device's picture asks to be kept; the stream is the device. `batch` is the one it opens when none is open."""
+
+    CONTEXT = "datasets"
+    TOPIC = "datasets.commands"
+
+    image: str
+    batch: str
+    device_name: str
+    hash: str
+    source: str = ""
+    force: bool = False
+    annotations: Json = msgspec.field(default_factory=dict)
+    rules: Json = msgspec.field(default_factory=dict)
+
+
+class AnnotationsChanged(Event, frozen=True, kw_only=True):
+    """These labels are on the picture as given, those dropped are gone."""
+
+    CONTEXT = "datasets"
+    TOPIC = "datasets.events"
+
+    put: Json = msgspec.field(default_factory=dict)
+    dropped: tuple[str, ...] = ()
+
+
+class BatchChanged(Event, frozen=True, kw_only=True):
+    """These members have these values now."""
+
+    CONTEXT = "datasets"
+    TOPIC = "datasets.events"
+
+    changes: Json
+    device: str | None = None
+
+
+class BatchOpened(Event, frozen=True, kw_only=True):
+    """A batch collects pictures."""
+
+    CONTEXT = "datasets"
+    TOPIC = "datasets.events"
+
+    name: str
+    device: str | None = None
+
+
+class ImageAdded(Event, frozen=True, kw_only=True):
+    """A picture can be labelled."""
+
+    CONTEXT = "datasets"
+    TOPIC = "datasets.events"
+
+    batch: str
+    device: str | None = None
+
+
+class ImageChanged(Event, frozen=True, kw_only=True):
+    """These members have these values now."""
+
+    CONTEXT = "datasets"
+    TOPIC = "datasets.events"
+
+    changes: Json
+
+
+class ImageDropped(Event, frozen=True, kw_only=True):
+    """A device's picture was too much like the last one kept."""
+
+    CONTEXT = "datasets"
+    TOPIC = "datasets.events"
+
+    image: str
+    batch: str | None = None
+    reason: str
+
+
+class ImageKept(Event, frozen=True, kw_only=True):
+    """A device's picture joined this batch, or opened it under `opens`."""
+
+    CONTEXT = "datasets"
+    TOPIC = "datasets.events"
+
+    image: str
+    batch: str
+    hash: str
+    source: str = ""
+    opens: str | None = None
+    annotations: Json = msgspec.field(default_factory=dict)
+    rules: Json = msgspec.field(default_factory=dict)
+
+
+class IntakeClosed(Event, frozen=True, kw_only=True):
+    """The next picture of this device opens another batch."""
+
+    CONTEXT = "datasets"
+    TOPIC = "datasets.events"
+
+    batch: str
+    reason: str
+    project: str | None = None
+
+
+class IntakeConfigured(Event, frozen=True, kw_only=True):
+    """Batches of this device go to this project once they are complete."""
+
+    CONTEXT = "datasets"
+    TOPIC = "datasets.events"
+
+    project: str | None = None
+
+
+Commands = (
+    AddImage
+    | ChangeBatch
+    | ChangeImage
+    | CloseIntake
+    | ConfigureIntake
+    | DropAnnotation
+    | OpenBatch
+    | PutAnnotations
+    | TakeImage
+)
+
+
+Events = (
+    AnnotationsChanged
+    | BatchChanged
+    | BatchOpened
+    | ImageAdded
+    | ImageChanged
+    | ImageDropped
+    | ImageKept
+    | IntakeClosed
+    | IntakeConfigured
+)

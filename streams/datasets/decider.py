@@ -1,0 +1,55 @@
+"""Datasets: a stream is the intake of a device, a batch, or a picture that is labelled. Pure."""
+
+from __future__ import annotations
+
+import msgspec
+
+from schemas.base import Envelope
+from schemas.datasets.messages import Commands, Events
+from streams.datasets import batches, images, intake
+from streams.datasets.batches import Batch, BatchCommand, BatchEvent
+from streams.datasets.images import Image, ImageCommand, ImageEvent
+from streams.datasets.intake import Intake
+from streams.decision import Claim, Decider, Reference, Refusal, Timer
+
+
+class State(msgspec.Struct, frozen=True):
+    """Which of them a stream is shows with its first event."""
+
+    intake: Intake | None = None
+    batch: Batch | None = None
+    image: Image | None = None
+
+
+INITIAL = State()
+
+
+def decide(state: State, command: Commands, meta: Envelope) -> tuple[Events, ...] | Refusal:
+    if isinstance(command, BatchCommand):
+        return batches.decide(state.batch or Batch(), command)
+    if isinstance(command, ImageCommand):
+        return images.decide(state.image or Image(), command, meta)
+    return intake.decide(state.intake or Intake(), command, meta)
+
+
+def apply(state: State, event: Events, meta: Envelope) -> State:
+    if isinstance(event, BatchEvent):
+        return State(batch=batches.apply(state.batch or Batch(), event, meta))
+    if isinstance(event, ImageEvent):
+        return State(image=images.apply(state.image or Image(), event, meta))
+    return State(intake=intake.apply(state.intake or Intake(), event, meta))
+
+
+def claims(state: State) -> tuple[Claim, ...]:
+    return batches.claims(state.batch) if state.batch else ()
+
+
+def references(_state: State, command: Commands) -> tuple[Reference, ...]:
+    return batches.references(command) if isinstance(command, BatchCommand) else ()
+
+
+def timers(state: State) -> tuple[Timer, ...]:
+    return intake.timers(state.intake) if state.intake else ()
+
+
+DECIDER = Decider(State, INITIAL, decide, apply, claims, references, timers)

@@ -1,0 +1,124 @@
+"""Pictures as they are labelled. The stream is the picture's id. Pure."""
+
+from __future__ import annotations
+
+from typing import Any, assert_never
+
+import msgspec
+
+from schemas.base import Envelope
+from schemas.datasets.messages import (
+    AddImage,
+    AnnotationsChanged,
+    ChangeImage,
+    DropAnnotation,
+    ImageAdded,
+    ImageChanged,
+    PutAnnotations,
+)
+from streams.decision import Refusal
+
+ImageCommand = AddImage | ChangeImage | PutAnnotations | DropAnnotation
+ImageEvent = ImageAdded | ImageChanged | AnnotationsChanged
+Label = dict[str, Any]
+
+MOVES = {
+    "unannotated": {"in_progress", "completed"},
+    "in_progress": {"completed"},
+    "completed": {"in_progress", "approved", "rejected"},
+    "approved": {"completed", "rejected"},
+    "rejected": {"in_progress"},
+}
+"""Label states that a person may set next."""
+
+
+class Image(msgspec.Struct, frozen=True):
+    id: str = ""
+    members: dict[str, Any] = msgspec.field(default_factory=dict)
+    labels: dict[str, Label] = msgspec.field(default_factory=dict)
+    """Labels by their id."""
+
+
+def decide(image: Image, command: ImageCommand, meta: Envelope) -> tuple[ImageEvent, ...] | Refusal:
+    match command:
+        case AddImage():
+            return () if image.id else add(command, meta)
+        case _ if not image.id:
+            return Refusal("unknown")
+        case ChangeImage(changes=changes):
+            return change(image, changes)
+        case PutAnnotations():
+            return label(image, command, meta)
+        case DropAnnotation(annotation=annotation):
+            return relabelled(image, {}, (annotation,)) if annotation in image.labels else Refusal("unknown")
+        case _:
+            assert_never(command)
+
+
+def add(command: AddImage, meta: Envelope) -> tuple[ImageEvent, ...]:
+    """Labels of a device are a start: a person confirms them."""
+    told: tuple[ImageEvent, ...] = (ImageAdded(batch=command.batch, device=command.device),)
+    if not command.annotations:
+        return told
+    put = [stamped(annotation, {}, meta) for annotation in command.annotations]
+    return (*told, AnnotationsChanged(put=put), ImageChanged(changes={"annotation_status": "in_progress"}))
+
+
+def change(image: Image, asked: dict[str, Any]) -> tuple[ImageEvent, ...] | Refusal:
+    now = image.members
+    status = asked.get("annotation_status", now["annotation_status"])
+    if status != now["annotation_status"] and status not in MOVES[now["annotation_status"]]:
+        reason = f"An image cannot go from {now['annotation_status']} to {status}."
+        return Refusal("invalid_state", reason, "annotation_status")
+    if asked.get("split", now["split"]) != now["split"] and asked.get("split_locked", now["split_locked"]):
+        return Refusal("invalid_state", "The split of this image is locked.", "split")
+    return told({name: value for name, value in asked.items() if now[name] != value})
+
+
+def told(changes: dict[str, Any]) -> tuple[ImageEvent, ...]:
+    return (ImageChanged(changes=changes),) if changes else ()
+
+
+def label(image: Image, command: PutAnnotations, meta: Envelope) -> tuple[ImageEvent, ...] | Refusal:
+    put = {a["id"]: stamped(a, image.labels.get(a["id"], {}), meta) for a in command.annotations}
+    dropped = tuple(id for id in image.labels if id not in put) if command.replace else ()
+    events = relabelled(image, {id: a for id, a in put.items() if image.labels.get(id) != a}, dropped)
+    if command.status is None:
+        return events
+    after = image
+    for event in events:
+        after = apply(after, event, meta)
+    moved = change(after, {"annotation_status": command.status})
+    return moved if isinstance(moved, Refusal) else (*events, *moved)
+
+
+def stamped(annotation: Label, before: Label, meta: Envelope) -> Label:
+    """With the time of its first writing."""
+    return {**before, **annotation, "created_at": before.get("created_at", meta.time.isoformat())}
+
+
+def relabelled(image: Image, put: dict[str, Label], dropped: tuple[str, ...]) -> tuple[ImageEvent, ...]:
+    """The first label starts the work; labels of what was approved or rejected are to be looked at again."""
+    if not put and not dropped:
+        return ()
+    status = image.members["annotation_status"]
+    after = {"unannotated": "in_progress", "approved": "completed", "rejected": "in_progress"}.get(status, status)
+    return (
+        AnnotationsChanged(put=list(put.values()), dropped=dropped),
+        *told({"annotation_status": after} if after != status else {}),
+    )
+
+
+def apply(image: Image, event: ImageEvent, meta: Envelope) -> Image:
+    put = msgspec.structs.replace
+    match event:
+        case ImageAdded():
+            members = {"annotation_status": "unannotated", "split": "none", "split_locked": False}
+            return Image(meta.stream, members)
+        case ImageChanged(changes=changes):
+            return put(image, members={**image.members, **changes})
+        case AnnotationsChanged(put=labels, dropped=dropped):
+            kept = {id: label for id, label in image.labels.items() if id not in dropped}
+            return put(image, labels=kept | {label["id"]: label for label in labels})
+        case _:
+            assert_never(event)

@@ -1,0 +1,64 @@
+"""How a picture finds its batch, and a batch its end. Pure."""
+
+from __future__ import annotations
+
+from schemas.base import Envelope
+from schemas.datasets.messages import (
+    AddImage,
+    BatchChanged,
+    ChangeBatch,
+    CloseIntake,
+    ConfigureIntake,
+    ImageKept,
+    IntakeClosed,
+    OpenBatch,
+    TakeImage,
+)
+from schemas.fleet.messages import DeviceChanged
+from schemas.media.messages import ImageStored
+from streams.decision import Send
+
+
+def take(event: ImageStored, meta: Envelope) -> tuple[Send, ...]:
+    """A device's picture asks its intake; a person's goes where it was put."""
+    if event.device is None:
+        return (Send(meta.stream, AddImage(batch=event.batch, annotations=event.annotations)),)
+    command = TakeImage(
+        image=meta.stream,
+        batch=event.batch,
+        device_name=event.device_name or event.device,
+        hash=event.hash,
+        source=event.source or "",
+        force=event.force,
+        annotations=event.annotations,
+        rules=event.rules,
+    )
+    return (Send(event.device, command),)
+
+
+def add(event: ImageKept, meta: Envelope) -> tuple[Send, ...]:
+    added = Send(event.image, AddImage(batch=event.batch, device=meta.stream, annotations=event.annotations))
+    if event.opens is None:
+        return (added,)
+    return Send(event.batch, OpenBatch(name=event.opens, device=meta.stream)), added
+
+
+def complete(event: IntakeClosed, _meta: Envelope) -> tuple[Send, ...]:
+    """Assigning is asked for apart: the batch is complete even when its project is gone."""
+    done = Send(event.batch, ChangeBatch(changes={"status": "complete"}))
+    if event.project is None:
+        return (done,)
+    return done, Send(event.batch, ChangeBatch(changes={"project": event.project}))
+
+
+def close(event: BatchChanged, meta: Envelope) -> tuple[Send, ...]:
+    """A batch that a person completed takes no more pictures."""
+    if event.device is None or event.changes.get("status") != "complete":
+        return ()
+    return (Send(event.device, CloseIntake(batch=meta.stream, reason="complete")),)
+
+
+def configure(event: DeviceChanged, meta: Envelope) -> tuple[Send, ...]:
+    if "auto_assign_project" not in event.changes:
+        return ()
+    return (Send(meta.stream, ConfigureIntake(project=event.changes["auto_assign_project"])),)

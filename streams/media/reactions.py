@@ -1,0 +1,13 @@
+"""What the batches of a device tell of its pictures. Pure."""
+
+from __future__ import annotations
+
+from schemas.base import Envelope
+from schemas.datasets.messages import ImageDropped
+from schemas.media.messages import DiscardImage
+from streams.decision import Send
+
+
+def discard(event: ImageDropped, _meta: Envelope) -> tuple[Send, ...]:
+    """A picture too much like the last is not kept."""
+    return (Send(event.image, DiscardImage(reason=event.reason)),)

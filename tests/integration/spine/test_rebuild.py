@@ -1,0 +1,96 @@
+"""A projection made anew from the log is the live one, row by row; reads go on meanwhile."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from infra import postgres
+from infra.commands import Commands, Refused
+from infra.settings import Settings
+from projections.rebuild import UnknownProjection, rebuild
+from projections.table import PROJECTIONS
+from schemas.base import asking
+from schemas.ids import new_id
+from schemas.records.messages import PutRecord, RetireRecord
+from streams import rebuild as streams
+
+pytestmark = pytest.mark.stack
+
+
+async def rows(settings: Settings, schema: str) -> dict[str, list[str]]:
+    """Every row of every table as text, in order."""
+    owner = await postgres.connect(settings.postgres.owner)
+    try:
+        names = await owner.fetch("select tablename from pg_tables where schemaname = $1 order by 1", schema)
+        return {
+            n[0]: [r[0] for r in await owner.fetch(f"select t::text from {schema}.{n[0]} t order by 1")] for n in names
+        }
+    finally:
+        await owner.close()
+
+
+async def written(log: Commands, organisation: str) -> None:
+    """Some history: made, changed, retired."""
+    for n in range(12):
+        id = new_id()
+        await log.submit(PutRecord(kind="site", body={"name": f"a{n}"}), asking(id, organisation=organisation), wait=20)
+        if n % 2:
+            await log.submit(
+                PutRecord(kind="site", body={"name": f"b{n}"}), asking(id, organisation=organisation), wait=20
+            )
+        if n % 3 == 0:
+            await log.submit(RetireRecord(kind="site"), asking(id, organisation=organisation), wait=20)
+
+
+async def reading(settings: Settings, organisation: str, seen: list[int], stop: asyncio.Event) -> None:
+    pool = await postgres.pool(settings.postgres.api)
+    while not stop.is_set():
+        async with postgres.reading(pool, organisation) as db:
+            seen.append(await db.fetchval("select count(*) from records.records"))
+        await asyncio.sleep(0.005)
+    await pool.close()
+
+
+@pytest.mark.parametrize("name", sorted(PROJECTIONS))
+async def test_it_equals_the_live_one(log: Commands, settings: Settings, organisation: str, name: str) -> None:
+    await written(log, organisation)
+    before, seen, stop = await rows(settings, name), list[int](), asyncio.Event()
+    reader = asyncio.create_task(reading(settings, organisation, seen, stop))
+    await rebuild(name, settings)
+    stop.set()
+    await reader
+    assert set(seen) == {12}, "reads went on and saw every row"
+    assert await rows(settings, name) == before
+    id = new_id()
+    await log.submit(PutRecord(kind="site", body={"name": "after"}), asking(id, organisation=organisation), wait=20)
+
+
+async def test_row_level_security_survives_the_swap(log: Commands, settings: Settings, organisation: str) -> None:
+    await written(log, organisation)
+    await rebuild("records", settings)
+    pool = await postgres.pool(settings.postgres.api)
+    found: dict[str, Any] = {}
+    for who in ("", organisation, new_id()):
+        async with postgres.reading(pool, who) as db:
+            found[who] = await db.fetchval("select count(*) from records.records")
+    await pool.close()
+    assert list(found.values()) == [0, 12, 0]
+
+
+async def test_an_unknown_name_is_said(settings: Settings) -> None:
+    with pytest.raises(UnknownProjection, match="records"):
+        await rebuild("nothing", settings)
+
+
+async def test_the_write_side_equals_the_live_one(log: Commands, settings: Settings, organisation: str) -> None:
+    """Snapshots, claims and timers from the events are those that deciding left behind, byte by byte."""
+    await written(log, organisation)
+    tables = ("snapshots", "claims", "timers")
+    before = await rows(settings, "streams")
+    await streams.rebuild(settings=settings)
+    after = await rows(settings, "streams")
+    assert {t: after[t] for t in tables} == {t: before[t] for t in tables}
+    with pytest.raises(Refused, match=r"name\.taken"):
+        taken = PutRecord(kind="site", body={"name": "a2"})
+        await log.submit(taken, asking(new_id(), organisation=organisation), wait=20)
