@@ -13,9 +13,11 @@ from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api import objects as object_links
 from api.acusight import app as acusight
 from api.gateway import Gateway
 from api.noxovision import app as noxovision
+from api.nx import app as nx
 from infra import clickhouse, objects, settings, telemetry, vault
 from infra.identity import Identity
 from schemas.ids import new_id
@@ -34,6 +36,8 @@ class State:
 
 
 SURFACES: tuple[tuple[str, Callable[[State], FastAPI]], ...] = (
+    ("/cpt", nx.build_compute),
+    ("/dev", nx.build_device),
     ("/api/v0", noxovision.build),
     ("/api", acusight.build),
 )
@@ -78,7 +82,9 @@ def create(config: settings.Settings | None = None) -> FastAPI:
     app = FastAPI(title="Sightlog", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(RequestId)
     add_operations(app, state)
+    app.include_router(object_links.router(state.objects))
     acusight.add_pages(app, state)
+    app.router.routes += nx.identity_routes(state)
     for prefix, build in SURFACES:
         app.mount(prefix, build(state))
     return app

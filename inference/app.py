@@ -8,6 +8,7 @@ import structlog
 from faust.types import StreamT
 from obstore.exceptions import BaseError
 
+from inference.conversions import Converter
 from inference.leases import WorkerCommands
 from inference.worker import Analyst
 from infra import settings, telemetry, worker
@@ -28,6 +29,7 @@ class Process:
         self.objects = Objects(config)
         self.commands = WorkerCommands(config)
         self.analyst = Analyst(config, self.commands, self.objects)
+        self.converter = Converter(self.commands, self.analyst.files, self.analyst.name)
         self.started = False
 
     async def open(self) -> None:
@@ -73,6 +75,7 @@ def build(config: settings.Settings) -> worker.App:
                 await stream.ack(event)
 
     app.task(process.analyst.run)
+    app.task(process.converter.run)
     return app
 
 

@@ -90,16 +90,19 @@ def check_model(path: Path, limits: CheckLimits = _USUAL) -> Checked | Rejected:
     size = path.stat().st_size
     if size > limits.file_bytes:
         return Rejected("model_too_large", f"{size} bytes, the limit is {limits.file_bytes}")
-    command = [sys.executable, "-m", "inference.check", str(path.resolve()), json.dumps(asdict(limits))]
+    try:
+        ended = apart("inference.check", str(path.resolve()), json.dumps(asdict(limits)), seconds=limits.wall_seconds)
+    except subprocess.TimeoutExpired:
+        return Rejected("time_limit", f"not done after {limits.wall_seconds:.0f} s")
+    return verdict(ended.returncode, ended.stdout, ended.stderr)
+
+
+def apart(module: str, *arguments: str, seconds: float) -> subprocess.CompletedProcess[bytes]:
+    """Runs a module in a process of its own, with nothing of our environment and an empty folder."""
     with tempfile.TemporaryDirectory(prefix="sightlog-check-") as folder:
         environment = {"PATH": os.defpath, "PYTHONPATH": str(_ROOT), "HOME": folder, "TMPDIR": folder}
-        try:
-            ended = subprocess.run(
-                command, cwd=folder, env=environment, capture_output=True, timeout=limits.wall_seconds, check=False
-            )
-        except subprocess.TimeoutExpired:
-            return Rejected("time_limit", f"not done after {limits.wall_seconds:.0f} s")
-    return verdict(ended.returncode, ended.stdout, ended.stderr)
+        command = [sys.executable, "-m", module, *arguments]
+        return subprocess.run(command, cwd=folder, env=environment, capture_output=True, timeout=seconds, check=False)
 
 
 def verdict(status: int, answer: bytes, complaint: bytes) -> Checked | Rejected:
@@ -125,18 +128,18 @@ def starved(complaint: str) -> bool:
     return any(word in complaint.lower() for word in words)
 
 
-def _restrict(limits: CheckLimits) -> None:
-    """Binds this process: memory, processor time, no files written, no core dump."""
+def restrict(limits: CheckLimits, written: int = 0) -> None:
+    """Binds this process: memory, processor time, size of a file it writes, no core dump."""
     resource.setrlimit(resource.RLIMIT_AS, (limits.memory, limits.memory))
     resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu_seconds, limits.cpu_seconds + 5))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (written, written))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def main() -> None:
     """The child: one JSON object on standard output."""
     path, limits = Path(sys.argv[1]), CheckLimits(**json.loads(sys.argv[2]))
-    _restrict(limits)
+    restrict(limits)
     from inference.inspection import Refused, inspect  # loaded under the limits
 
     try:

@@ -107,9 +107,13 @@ def rebuild(name: Annotated[str, typer.Argument(help="A projection, or `streams`
 def token(
     organisation: Annotated[str, typer.Argument(help="An organisation's short name.")] = "acme",
     role: Annotated[str, typer.Option(help="What the bearer may do.")] = "owner",
+    dialect: Annotated[str, typer.Option(help="The API it opens: acusight or iot.")] = "iot",
 ) -> None:
     """Print an access token for an organisation."""
-    out.print(call("infra.seed", "token", load(), organisation, role), soft_wrap=True, markup=False)
+    try:
+        out.print(call("infra.seed", "token", load(), organisation, role, dialect), soft_wrap=True, markup=False)
+    except ValueError as problem:
+        stop(str(problem))
 
 
 @app.command()

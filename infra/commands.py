@@ -119,13 +119,13 @@ class Commands:
                 self.listening = False
                 connection.terminate()
 
-    def on_outcomes(self, _connection: Any, _pid: int, _channel: str, payload: str) -> None:
+    def on_outcomes(self, _connection: Any, _pid: int, _channel: str, payload: Any) -> None:
         for outcome in orjson.loads(payload):
             future = self.outcomes.get(outcome[0])
             if future is not None and not future.done():
                 future.set_result(outcome)
 
-    def on_recorded(self, _connection: Any, _pid: int, _channel: str, payload: str) -> None:
+    def on_recorded(self, _connection: Any, _pid: int, _channel: str, payload: Any) -> None:
         for context, stream, version in orjson.loads(payload):
             for future in self.recorded.get((context, stream), ()):
                 if not future.done():

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
 from itertools import chain
-from typing import Any
+from typing import Any, TypeAlias
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from infra import kafka
 from infra.settings import Settings
 
-Message = ConsumerRecord[Any, Any]
+Message: TypeAlias = Any
+"""aiokafka's ConsumerRecord, which has no types."""
 
 
 async def history(settings: Settings, topics: Iterable[str]) -> AsyncIterator[list[Message]]:

@@ -36,11 +36,16 @@ class Topic(msgspec.Struct, frozen=True):
 class Origin(Protocol):
     """Where a message came from, and its bytes."""
 
-    topic: str
-    partition: int
-    offset: int
-    key: bytes | None
-    value: bytes | None
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
 
 
 @cache
@@ -60,7 +65,8 @@ def tls(settings: Settings) -> SSLContext | None:
     kafka = settings.kafka
     if not kafka.security.endswith("SSL"):
         return None
-    return create_ssl_context(cafile=kafka.ca_file, certfile=kafka.cert_file, keyfile=kafka.key_file)
+    context: SSLContext = create_ssl_context(cafile=kafka.ca_file, certfile=kafka.cert_file, keyfile=kafka.key_file)
+    return context
 
 
 def connection(settings: Settings) -> dict[str, Any]:

@@ -110,7 +110,7 @@ async def put(log: Commands, stream: str, organisation: str, command: Command) -
 
 def credentials(name: str, secrets: dict[str, str], identity: Identity) -> dict[str, Any]:
     org, user = id_of(name), user_of(name)
-    said = {"seconds": YEAR, "email": email_of(name)}
+    said: dict[str, Any] = {"seconds": YEAR, "email": email_of(name)}
     return {
         "id": org,
         "nx": {"username": email_of(name), "password": secrets["password"], "client_id": NX_CLIENT},
@@ -118,3 +118,18 @@ def credentials(name: str, secrets: dict[str, str], identity: Identity) -> dict[
         "iot": {"api_key": secrets["sk"], "token": identity.issue("iot", user, org=org, role="OWNER", **said)},
         "noxovision": {"api_key": secrets["nvk"]},
     }
+
+
+def token(settings: Settings, organisation: str, role: str = "owner", dialect: str = "iot") -> str:
+    """A bearer token of an hour for one dialect, as the seeded owner of an organisation.
+
+    Errors: ValueError when there is no such organisation or dialect.
+    """
+    if organisation not in ORGANISATIONS:
+        raise ValueError(f"no organisation {organisation!r}; there are {', '.join(ORGANISATIONS)}")
+    org, user, identity = id_of(organisation), user_of(organisation), Identity(settings)
+    if dialect == "acusight":
+        return identity.issue("acusight", user, organization_id=org, roles=[role], email=email_of(organisation))
+    if dialect == "iot":
+        return identity.issue("iot", user, org=org, role=role.upper(), email=email_of(organisation))
+    raise ValueError("tokens are for acusight or iot; Nx signs in at /cdb/oauth2/token, Noxovision has keys")

@@ -123,6 +123,16 @@ class Secrets(Group):
         return tuple(self.key_file.read_text(encoding="ascii").split())
 
 
+class Devices(Group):
+    """The CA of device certificates, and where devices find their door."""
+
+    ca_cert_file: Path = Path()
+    ca_key_file: Path = Path()
+    certificate_days: int = Field(default=365, ge=1)
+    host: str = "localhost"
+    port: int = 8883
+
+
 class Logs(Group):
     level: Literal["debug", "info", "warning", "error"] = "info"
     as_json: bool = Field(default=True, alias="json")
@@ -175,6 +185,7 @@ class Settings(BaseSettings):
     noxovision: Noxovision = Field(default_factory=Noxovision)
     inference: Inference = Field(default_factory=Inference)
     secrets: Secrets = Field(default_factory=Secrets)
+    devices: Devices = Field(default_factory=Devices)
     logs: Logs = Field(default_factory=Logs)
     tracing: Tracing = Field(default_factory=Tracing)
     metrics: Metrics = Field(default_factory=Metrics)
@@ -203,6 +214,8 @@ class Settings(BaseSettings):
         fill(self.objects, url=(self.var / "objects").as_uri())
         fill(self.identity, issuer=public, signing_key_file=self.var / "keys" / "signing.pem")
         fill(self.secrets, key_file=self.var / "keys" / "encryption.keys")
+        keys = self.var / "keys"
+        fill(self.devices, ca_cert_file=keys / "device-ca.pem", ca_key_file=keys / "device-ca.key")
         return self
 
     @classmethod

@@ -10,7 +10,7 @@ import faust
 import structlog
 import uvloop
 from faust.types import EventT, StreamT
-from mode import CrashingSupervisor
+from mode import CrashingSupervisor, Service
 
 from infra import kafka, telemetry
 from infra.settings import Settings
@@ -30,6 +30,18 @@ class App(faust.App):
             opened, self.begin = self.begin, None
             await opened()
         await super().on_start()
+
+    def alongside(self, service: Service) -> None:
+        """Starts and stops `service` with the app (Faust takes an instance as well as a class)."""
+        self._extra_services.append(service)  # type: ignore[arg-type]
+
+    def background(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Runs `work` while the app lives; when it fails, the worker stops."""
+        self.task(work)
+
+    def when_assigned(self, call: Callable[..., Awaitable[None]]) -> None:
+        """Calls when partitions have been assigned to this worker."""
+        self.on_partitions_assigned.connect(call, weak=False)
 
 
 def app(settings: Settings, process: str) -> App:
@@ -80,9 +92,9 @@ def raw_topic(app: faust.App, names: list[str]) -> Any:
 async def batches(stream: StreamT[Any], limit: int = BATCH) -> AsyncIterator[list[EventT[Any]]]:
     """What has arrived, in batches that grow under load and wait for nothing at rest; nothing is acknowledged."""
     batch: list[EventT[Any]] = []
-    async for event in stream.noack().events():
+    async for event in stream.noack().events():  # type: ignore[attr-defined]
         batch.append(event)
-        if len(batch) >= limit or stream.channel.empty():
+        if len(batch) >= limit or stream.channel.empty():  # type: ignore[attr-defined]
             yield batch
             batch = []
 

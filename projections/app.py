@@ -103,7 +103,7 @@ def build(config: settings.Settings) -> worker.App:
     """One agent over all events; the columnar lanes run beside it as services."""
     app, process = worker.app(config, "projections"), Process(config)
     app.begin = process.open
-    app.on_partitions_assigned.connect(process.assigned, weak=False)
+    app.when_assigned(process.assigned)
 
     @app.agent(worker.raw_topic(app, kafka.names("events")), concurrency=1, name="events")
     async def events(stream: StreamT[Any]) -> None:
@@ -114,7 +114,7 @@ def build(config: settings.Settings) -> worker.App:
             BATCH.labels("projections").observe(time.perf_counter() - start)
 
     for service in lane.services(config):
-        app.service(service)
+        app.alongside(service)
     return app
 
 

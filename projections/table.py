@@ -25,7 +25,7 @@ PROJECTIONS: dict[str, Projection] = {
     "datasets": Projection("datasets", datasets),
     "media": Projection("media", media),
     "provisioning": Projection("provisioning", provisioning),
-    "fleet": Projection("fleet", fleet),
+    "fleet": Projection("fleet", fleet, kept=("health",)),
     "analysis": Projection("analysis", analysis),
     "models": Projection("models", models),
     "webhooks": Projection("webhooks", webhooks),

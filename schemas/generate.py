@@ -103,7 +103,8 @@ def default(field: dict[str, Any]) -> str:
 
 def render(context: str) -> str:
     """The text of a context's `messages.py`."""
-    types, bodies, unions = Types(), [], {kind: [] for kind in KINDS.values()}
+    types, bodies = Types(), list[str]()
+    unions: dict[str, list[str]] = {kind: [] for kind in KINDS.values()}
     for folder, schema in sources(context):
         base = KINDS[folder]
         topic = schema.get("topic", f"{context}.{folder}")

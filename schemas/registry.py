@@ -25,8 +25,17 @@ MAGIC = 0
 PREFIX = struct.Struct(">bI")
 KEPT = (bytes, datetime)
 
-LOGICAL_WRITERS["string-json"] = lambda data, _schema: orjson.dumps(data).decode()
-LOGICAL_READERS["string-json"] = lambda data, _writer=None, _reader=None: orjson.loads(data)
+
+def json_text(data: Any, _schema: Any) -> str:
+    return orjson.dumps(data).decode()
+
+
+def json_value(data: Any, _writer: Any = None, _reader: Any = None) -> Any:
+    return orjson.loads(data)
+
+
+LOGICAL_WRITERS["string-json"] = json_text
+LOGICAL_READERS["string-json"] = json_value
 
 
 class Poison(ValueError):
@@ -129,7 +138,8 @@ def unframe(raw: bytes | None) -> tuple[Version, io.BytesIO]:
 def built(writer: Version, datum: dict[str, Any]) -> Received:
     """Upcasts step by step; a field added since then gets the default of its generated type."""
     for number in range(writer.number, current()[writer.name].number):
-        datum = UPCASTS.get((writer.name, number), lambda old: old)(datum)
+        if (step := UPCASTS.get((writer.name, number))) is not None:
+            datum = step(datum)
     envelope = msgspec.convert(datum.pop("envelope"), Envelope)
     return Received(envelope, msgspec.convert(datum, types()[writer.name]))
 

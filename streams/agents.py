@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from collections.abc import Sequence
 from typing import Any
 
@@ -45,7 +46,7 @@ async def react(
         for event in batch:
             wire += await consequences(raw(event), producer, reactions)
         if wire:
-            await worker.patiently(lambda out=wire: kafka.send_all(producer, out), (KafkaError,), "kafka")
+            await worker.patiently(partial(kafka.send_all, producer, wire), (KafkaError,), "kafka")
         for event in batch:
             await stream.ack(event)
 
@@ -57,14 +58,15 @@ async def consequences(
         received = registry.decode(message.value)
     except registry.Poison as poison:
         DEAD_LETTERS.labels(message.topic, poison.reason).inc()
-        reason = str(poison)
-        await worker.patiently(lambda: kafka.dead_letter(producer, message, reason), (KafkaError,), "kafka")
+        await worker.patiently(partial(kafka.dead_letter, producer, message, str(poison)), (KafkaError,), "kafka")
+        return []
+    if not isinstance(received.body, Event):
         return []
     sends = [
         send
         for reaction in reactions.get(type(received.body), ())
         for send in reaction(received.body, received.envelope)
-    ]  # type: ignore[call-overload]
+    ]
     return [asked(send, received, n) for n, send in enumerate(sends)]
 
 

@@ -29,6 +29,12 @@ class Process:
         await worker.patiently(producer.start, (KafkaError, OSError), "kafka")
         self.runtime = Runtime(await postgres.pool(config.postgres.service), producer, DECIDERS)
 
+    async def tick(self) -> None:
+        await timers.tick(self.runtime.pool, self.runtime.producer)
+
+    async def forget(self) -> None:
+        await timers.forget_outcomes(self.runtime.pool)
+
     async def assigned(self, _app: Any, partitions: set[TP], **_: Any) -> None:
         await self.runtime.publish_leftovers([(tp.topic, tp.partition) for tp in partitions])
         self.state = "ok"
@@ -38,7 +44,7 @@ def build(config: settings.Settings) -> worker.App:
     """One agent over all commands, one over all events, timers beside them."""
     app, process = worker.app(config, "streams"), Process(config)
     app.begin = process.open
-    app.on_partitions_assigned.connect(process.assigned, weak=False)
+    app.when_assigned(process.assigned)
 
     @app.agent(worker.raw_topic(app, kafka.names("commands")), concurrency=1, name="commands")
     async def commands(stream: StreamT[Any]) -> None:
@@ -48,14 +54,8 @@ def build(config: settings.Settings) -> worker.App:
     async def events(stream: StreamT[Any]) -> None:
         await agents.react(stream, process.runtime.producer, REACTIONS)
 
-    @app.task
-    async def tick() -> None:
-        await timers.tick(process.runtime.pool, process.runtime.producer)
-
-    @app.task
-    async def forget() -> None:
-        await timers.forget_outcomes(process.runtime.pool)
-
+    app.background(process.tick)
+    app.background(process.forget)
     return app
 
 

@@ -19,7 +19,7 @@ from projections.datasets import queries as datasets
 from projections.media import queries as media
 from projections.tenancy import queries as tenancy
 from schemas.fleet.messages import CheckIn
-from schemas.ids import new_id, number_of
+from schemas.ids import new_id
 from schemas.media.messages import StoreImage
 
 TRIES = 3
@@ -88,7 +88,7 @@ async def upload_device_image(request: Request, device: Admitted, gate: Gate) ->
         await discard(objects, form.picture.key)
         none = dict.fromkeys(("image_id", "batch_id", "storage_key"))
         return good({**none, "accepted": False, "reason": row["dropped"]})
-    key = await kept_key(gate, device, image)
+    key = row["storage_key"]
     if key != form.picture.key:
         await discard(objects, form.picture.key)
     said = {"image_id": row["image_number"], "batch_id": row["batch_number"], "storage_key": key}
@@ -148,10 +148,3 @@ def storing(device: Row, form: Received, rules: dict[str, Any]) -> StoreImage:
         annotations=[annotation.label("edge") for annotation in told.annotations],
         rules=rules,
     )
-
-
-async def kept_key(gate: Gateway, device: Device, image: str) -> str:
-    """Where the picture lies: another place than this request put it, when the request is a repeat."""
-    async with gate.reading(device.caller) as db:
-        row = await datasets.image(db, number_of(image))
-    return str(row["storage_key"]) if row is not None else ""

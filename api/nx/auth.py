@@ -159,7 +159,9 @@ def acting(api: str) -> Any:
 def writing(api: str) -> Any:
     """The same, for what changes something: a viewer only reads."""
 
-    async def check(who: Annotated[Acting, Depends(acting(api))]) -> Acting:
+    reader = Depends(acting(api))
+
+    async def check(who: Acting = reader) -> Acting:
         if not at_least(who.caller, "member"):
             raise Problem(403, "Your role only reads", credential=True)
         return who

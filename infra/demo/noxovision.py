@@ -45,7 +45,10 @@ async def submitted(
 ) -> httpx.Response:
     webhook = orjson.dumps({"url": url, "secret": secret}).decode()
     with media.reel.open("rb") as video:
-        files = {"video": (media.reel.name, video, "video/mp4"), "webhook": (None, webhook, "application/json")}
+        files: dict[str, Any] = {
+            "video": (media.reel.name, video, "video/mp4"),
+            "webhook": (None, webhook, "application/json"),
+        }
         answer = await client.post(
             "/api/v0/request/video", headers={**headers, "Max-Processing-Time": "900"}, files=files
         )

@@ -24,6 +24,7 @@ class Supervisor(Protocol):
     def getAllProcessInfo(self) -> list[dict[str, Any]]: ...  # noqa: N802
 
     def startProcess(self, name: str, wait: bool) -> bool: ...  # noqa: N802
+    def stopProcess(self, name: str, wait: bool) -> bool: ...  # noqa: N802
 
     def shutdown(self) -> bool: ...
 

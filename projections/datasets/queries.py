@@ -6,7 +6,10 @@ import msgspec
 
 from infra.postgres import Connection, Row
 
-BATCH = """
+PROJECT = "left join records.records p on p.id = b.project::text and p.kind = 'project' and p.retired_at is null"
+"""A batch whose project is gone belongs to none."""
+
+BATCH = f"""
 select b.*, coalesce(d.external_id, d.id::text) as device_id, p.number as project_number, p.name as project_name,
        (select count(*) from datasets.images i where i.batch = b.id) as image_count,
        (select count(*) from datasets.images i
@@ -14,18 +17,18 @@ select b.*, coalesce(d.external_id, d.id::text) as device_id, p.number as projec
        (select count(*) from datasets.takes t where t.batch = b.id and t.dropped is not null) as dropped_count
 from datasets.batches b
 left join fleet.devices d on d.id = b.device
-left join records.records p on p.id = b.project and p.kind = 'project'
+{PROJECT}
 """
 
-IMAGE = """
-select i.*, m.filename, m.storage_key, m.width, m.height, m.source, m.captured_at, m.format,
+IMAGE = f"""
+select i.*, p.id as project, m.filename, m.storage_key, m.width, m.height, m.source, m.captured_at, m.format,
        coalesce(d.external_id, d.id::text) as device_id, b.number as batch_number, b.name as batch_name,
        p.name as project_name
 from datasets.images i
 join media.images m on m.id = i.id
 left join datasets.batches b on b.id = i.batch
 left join fleet.devices d on d.id = i.device
-left join records.records p on p.id = b.project and p.kind = 'project'
+{PROJECT}
 """
 
 
@@ -50,7 +53,7 @@ class Labels(msgspec.Struct, frozen=True, kw_only=True):
 
 BATCHES = """
 where ($1::bigint is null or p.number = $1)
-  and ($2::boolean is null or (b.project is null) = $2)
+  and ($2::boolean is null or (p.id is null) = $2)
   and ($3::text is null or coalesce(d.external_id, d.id::text) = $3)
   and ($4::text is null or b.status = $4)
   and ($5::text is null or b.stage = $5)
@@ -74,7 +77,7 @@ class Images(msgspec.Struct, frozen=True, kw_only=True):
 
 IMAGES = """
 where ($1::bigint is null or p.number = $1)
-  and ($2::boolean is null or (b.project is null) = $2)
+  and ($2::boolean is null or (p.id is null) = $2)
   and ($3::bigint is null or b.number = $3)
   and ($4::text is null or coalesce(d.external_id, d.id::text) = $4)
   and ($5::text is null or b.stage = $5)
@@ -89,7 +92,8 @@ where ($1::bigint is null or p.number = $1)
 
 async def taken(db: Connection, image: str) -> Row | None:
     """What became of a device's picture, once all of it can be read."""
-    sql = """select t.dropped, b.number as batch_number, i.number as image_number from datasets.takes t
+    sql = """select t.dropped, b.number as batch_number, i.number as image_number, m.storage_key from datasets.takes t
+             join media.images m on m.id = t.image
              left join datasets.images i on i.id = t.image left join datasets.batches b on b.id = t.batch
              where t.image = $1 and (t.dropped is not null or (i.id is not null and b.id is not null))"""
     return await db.fetchrow(sql, image)
@@ -125,7 +129,7 @@ async def images(db: Connection, wanted: Images, *, limit: int, offset: int = 0)
 
 def counted(source: str, where: str, device: str) -> str:
     return f"""select count(*) from {source} left join fleet.devices d on d.id = {device}
-               left join records.records p on p.id = b.project and p.kind = 'project' {where}"""
+               {PROJECT} {where}"""
 
 
 LABEL = """

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 
+from infra.clickhouse import Reader
 from infra.postgres import Connection, Row
 from schemas.ids import is_id
 
@@ -35,6 +38,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     any_tags: tuple[str, ...] | None = None
     named: str | None = None
     ids: tuple[str, ...] | None = None
+    no_tags: tuple[str, ...] | None = None
     metadata: dict[str, Any] | None = None
 
 
@@ -51,7 +55,8 @@ where d.retired_at is null
   and ($9::text is null or strpos(lower(d.name), lower($9)) > 0 or strpos(lower(d.serial), lower($9)) > 0
        or strpos(lower(d.external_id), lower($9)) > 0)
   and ($10::text[] is null or d.id::text = any($10) or d.external_id = any($10))
-  and ($11::jsonb is null or d.metadata @> $11)
+  and ($11::text[] is null or not d.tags && $11)
+  and ($12::jsonb is null or d.metadata @> $12)
 """
 
 
@@ -76,7 +81,7 @@ async def devices(
 ) -> tuple[list[Row], int]:
     """A page of live devices and how many there are in all. `order` is a key of ORDERS."""
     values = [list(v) if isinstance(v, tuple) else v for v in msgspec.structs.astuple(wanted)]
-    rows = await db.fetch(f"{DEVICE}{WHERE}{ORDERS[order]} limit $12 offset $13", *values, limit, offset)
+    rows = await db.fetch(f"{DEVICE}{WHERE}{ORDERS[order]} limit $13 offset $14", *values, limit, offset)
     total = await db.fetchval(
         f"select count(*) from fleet.devices d left join fleet.health h on h.device = d.id {WHERE}", *values
     )
@@ -103,3 +108,48 @@ ORDERS = {
     "updated": "order by d.updated_at, d.id",
     "-updated": "order by d.updated_at desc, d.id",
 }
+
+
+async def counted(db: Connection, wanted: Filter) -> int:
+    """How many live devices there are of these."""
+    values = [list(v) if isinstance(v, tuple) else v for v in msgspec.structs.astuple(wanted)]
+    sql = f"select count(*) from fleet.devices d left join fleet.health h on h.device = d.id {WHERE}"
+    return int(await db.fetchval(sql, *values))
+
+
+async def on_sites(db: Connection, sites: Sequence[str]) -> dict[str, int]:
+    """How many live devices each of these sites has."""
+    rows = await db.fetch(
+        """select site, count(*) from fleet.devices where site = any($1::uuid[]) and retired_at is null group by site""",
+        list(sites),
+    )
+    return {row["site"]: row["count"] for row in rows}
+
+
+async def at_site(db: Connection, site: str) -> list[str]:
+    """Ids of the live devices of a site."""
+    rows = await db.fetch("select id from fleet.devices where site = $1 and retired_at is null order by id", site)
+    return [row["id"] for row in rows]
+
+
+async def checkins(
+    stores: Reader, organisation: str, device: str, start: datetime, end: datetime, limit: int
+) -> list[dict[str, Any]]:
+    """What a device said of itself from `start` to before `end`, newest first."""
+    return await stores.rows(
+        """select ts, metrics, ip_address from checkins final
+           where organisation = {org:String} and device = {device:String} and metrics != '{}'
+             and ts >= fromUnixTimestamp64Micro({low:Int64}, 'UTC')
+             and ts < fromUnixTimestamp64Micro({high:Int64}, 'UTC')
+           order by ts desc limit {limit:UInt32}""",
+        organisation,
+        org=organisation,
+        device=device,
+        low=micros(start),
+        high=micros(end),
+        limit=limit,
+    )
+
+
+def micros(at: datetime) -> int:
+    return (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)

@@ -127,12 +127,20 @@ async def devices_of(db: Connection, model: str) -> list[str]:
 async def waiting(db: Connection, worker: str, limit: int) -> list[Row]:
     """Models of every organisation that wait for their check, or that this worker had when it was stopped."""
     return await db.fetch(
-        """select id, organisation, name, targets, pending, named_input from models.models
-           where removed_at is null and (status = 'queued' or status = 'processing' and worker = $1)
-           order by updated_at limit $2""",
+        """select m.id, m.organisation, m.pending,
+                  array(select c.target from models.conversions c
+                        where c.model = m.id and c.status in ('queued', 'processing') order by c.target) as wanted
+           from models.models m
+           where m.removed_at is null and (m.status = 'queued' or m.status = 'processing' and m.worker = $1)
+           order by m.updated_at limit $2""",
         worker,
         limit,
     )
+
+
+async def leased(db: Connection, id: str, lease: str) -> bool:
+    """Whether the model's check is under this lease."""
+    return bool(await db.fetchval("select exists (select from models.models where id = $1 and lease = $2)", id, lease))
 
 
 async def for_analysis(db: Connection, ids: list[str] | None, limit: int) -> list[Row]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
+
 from infra.postgres import Connection, Row
 
 
@@ -48,6 +51,15 @@ async def none_open(db: Connection, device: str) -> Row | None:
 async def certificates(db: Connection, device: str) -> list[Row]:
     sql = "select * from provisioning.certificates where device = $1 order by created_at, serial_number"
     return await db.fetch(sql, device)
+
+
+async def provisioned(db: Connection, devices: Sequence[str]) -> dict[str, datetime]:
+    """When each of these devices got its first certificate."""
+    rows = await db.fetch(
+        "select device, min(created_at) as at from provisioning.certificates where device = any($1::uuid[]) group by 1",
+        list(devices),
+    )
+    return {row["device"]: row["at"] for row in rows}
 
 
 async def certificate(db: Connection, serial_number: str) -> Row | None:

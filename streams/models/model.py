@@ -52,7 +52,7 @@ Events = (
 )
 Status = Literal["new", "queued", "processing", "ok", "error"]
 
-LEASE = timedelta(minutes=5)
+LEASE = timedelta(minutes=10)
 """A check takes seconds; its child process is stopped long before this."""
 LOSSES = 3
 """So many workers lost over one file, and the file is to blame."""

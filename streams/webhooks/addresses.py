@@ -21,6 +21,7 @@ LONGEST = 2048
 FORBIDDEN = re.compile(r"[\x00-\x20\x7f-\xa0\\]|[\u2028\u2029\ufeff]")
 NAME = re.compile(r"(?=.{1,253}\Z)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])\Z")
 NUMERIC = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)(?:\.(?:0x[0-9a-f]*|[0-9]+))*\Z")
+AUTHORITY = re.compile(r"(?<=//)[^/?#]*|\Z")
 PRIVATE_ENDINGS = ("localhost", "local", "internal", "onion")
 
 REFUSED4 = tuple(
@@ -70,7 +71,7 @@ def check(text: str, policy: Policy) -> Target | Fault:
         return Fault("malformed", "must be an absolute https URL")
     if url.scheme not in ("http", "https") or not host or port is None:
         return Fault("scheme", "must be an absolute https URL")
-    if url.raw_user is not None or url.raw_password is not None or "@" in url.raw_authority:
+    if "@" in AUTHORITY.search(text)[0]:  # type: ignore[index]
         return Fault("user_info", "must not carry a user name or password")
     if url.raw_fragment or "#" in text:
         return Fault("fragment", "must not carry a fragment")
@@ -95,7 +96,7 @@ def judge(url: URL, host: str, port: int, policy: Policy) -> Target | Fault:
     shown = host if address is None else str(address)
     spelt = URL.build(
         scheme=url.scheme,
-        host=shown,
+        host=f"[{shown}]" if ":" in shown else shown,
         port=None if port == (443 if url.scheme == "https" else 80) else port,
         path=url.raw_path or "/",
         query_string=url.raw_query_string,

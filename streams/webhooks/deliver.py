@@ -261,8 +261,9 @@ def policy(config: settings.Settings) -> Policy:
 
 
 def build(config: settings.Settings) -> worker.App:
-    """A worker without topics: it wakes on notices, and all its state is in rows."""
+    """A worker that consumes nothing: it wakes on notices, and all its state is in rows."""
     app = worker.app(config, "deliveries")
+    app.producer_only = True
     app.service(Deliveries(config))
     return app
 

@@ -25,11 +25,12 @@ class Promises:
     done: dict[str, int] = field(default_factory=dict)
     refused: set[str] = field(default_factory=set)
     unknown: set[str] = field(default_factory=set)
-    times: list[float] = field(default_factory=list)
+    times: dict[str, list[float]] = field(default_factory=lambda: {"log": [], "http": []})
+    """When a promise was kept, by the way it came in."""
 
-    def kept(self, stream: str, version: int) -> None:
+    def kept(self, way: str, stream: str, version: int) -> None:
         self.done[stream] = max(version, self.done.get(stream, 0))
-        self.times.append(asyncio.get_running_loop().time())
+        self.times[way].append(asyncio.get_running_loop().time())
 
 
 async def insisting(log: Commands, command: Any, meta: Any, promises: Promises, stop: asyncio.Event) -> bool:
@@ -45,7 +46,7 @@ async def insisting(log: Commands, command: Any, meta: Any, promises: Promises, 
             await asyncio.sleep(0.1)
             continue
         promises.unknown.discard(meta.stream)
-        promises.kept(meta.stream, done.version)
+        promises.kept("log", meta.stream, done.version)
         return True
 
 
@@ -79,7 +80,7 @@ async def through_http(base: str, headers: dict[str, str], promises: Promises, s
             body, key = {"name": f"device {seed} {n}"}, {"Idempotency-Key": new_id()}
             answer = await answered(client, body, {**headers, **key})
             assert answer.status_code == 201, answer.text
-            promises.kept(answer.json()["id"], 1)
+            promises.kept("http", answer.json()["id"], 1)
 
 
 async def answered(client: httpx.AsyncClient, body: dict[str, Any], headers: dict[str, str]) -> httpx.Response:
@@ -91,3 +92,15 @@ async def answered(client: httpx.AsyncClient, body: dict[str, Any], headers: dic
         except HTTP_AWAY:
             pass
         await asyncio.sleep(0.1)
+
+
+def check(promises: Promises, truth: dict[str, int], log: dict[str, Any]) -> None:
+    assert len(promises.done) > 100
+    assert promises.refused
+    assert not promises.unknown
+    lost = {stream: version for stream, version in promises.done.items() if truth.get(stream, 0) < version}
+    assert not lost, "every accepted command has its effect"
+    assert not promises.refused & truth.keys(), "no refused command has any"
+    twice = {stream: seen for stream, seen in log.items() if sorted(seen) != list(range(1, len(seen) + 1))}
+    assert not twice, "versions are whole"
+    assert {s: v for s, v in promises.done.items() if truth[s] != v} == {}, "each has exactly one effect"

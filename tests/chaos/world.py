@@ -16,6 +16,9 @@ from infra.history import history
 from infra.settings import Settings
 from schemas import registry
 
+CONTEXTS = ("records", "fleet", "tenancy")
+"""Contexts that the load touches."""
+
 
 def pid_of(settings: Settings, process: str) -> int:
     return int(json.loads((Path(settings.var) / "stack.json").read_text())["processes"][process])
@@ -74,7 +77,8 @@ async def in_clickhouse(settings: Settings, organisation: str, contexts: tuple[s
     link = await clickhouse.async_client(settings)
     try:
         found = await link.query(
-            "select stream, count() from events final where organisation = {o:String} and context in {c:Array(String)} group by stream",
+            """select stream, count() from events final
+               where organisation = {o:String} and context in {c:Array(String)} group by stream""",
             parameters={"o": organisation, "c": list(contexts)},
         )
         return {row[0]: row[1] for row in found.result_rows}

@@ -66,7 +66,7 @@ async def nobody(stack: dict[str, Any]) -> AsyncIterator[httpx.AsyncClient]:
 
 @pytest.fixture
 async def enrol(stack: dict[str, Any]) -> AsyncIterator[Enrol]:
-    """`await enrol(client)` lets a fresh device in and gives a client with its key; `client.headers["x-id"]` is its id."""
+    """`await enrol(client)` lets a fresh device in and gives its client; `headers["x-id"]` is its id."""
     made: list[httpx.AsyncClient] = []
 
     async def enrolled(keeper: httpx.AsyncClient, device_id: str | None = None, **info: str) -> httpx.AsyncClient:

@@ -1,6 +1,7 @@
 """Messages that nobody can read are put aside with their reason; the rest flows on."""
 
 import asyncio
+from itertools import chain
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -32,7 +33,7 @@ async def dead_letters(settings: Settings, wanted: int, mark: bytes) -> dict[str
     try:
         async with asyncio.timeout(20):
             while sum(map(len, found.values())) < wanted:
-                for record in sum((await consumer.getmany(timeout_ms=200)).values(), []):
+                for record in chain.from_iterable((await consumer.getmany(timeout_ms=200)).values()):
                     if record.key == mark:
                         headers = dict(record.headers)
                         assert headers["origin-offset"].isdigit()

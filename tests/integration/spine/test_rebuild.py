@@ -91,6 +91,6 @@ async def test_the_write_side_equals_the_live_one(log: Commands, settings: Setti
     await streams.rebuild(settings=settings)
     after = await rows(settings, "streams")
     assert {t: after[t] for t in tables} == {t: before[t] for t in tables}
+    taken = PutRecord(kind="site", body={"name": "a2"})
     with pytest.raises(Refused, match=r"name\.taken"):
-        taken = PutRecord(kind="site", body={"name": "a2"})
         await log.submit(taken, asking(new_id(), organisation=organisation), wait=20)

@@ -9,6 +9,7 @@ from schemas import registry
 from schemas.base import Envelope, asking
 from schemas.ids import derived_id, new_id, number_of
 from schemas.records.messages import PutRecord, RecordPut
+from schemas.upcasts import UPCASTS
 
 META = Envelope(
     id="e1",
@@ -66,7 +67,7 @@ def test_a_failing_upcast_is_poison(monkeypatch: pytest.MonkeyPatch) -> None:
     version = registry.current()["records.RecordPut"]
     newer = registry.Version(version.id, version.name, version.number + 1, version.schema)
     monkeypatch.setattr(registry, "current", lambda: {"records.RecordPut": newer})
-    monkeypatch.setitem(registry.UPCASTS, ("records.RecordPut", version.number), broken)
+    monkeypatch.setitem(UPCASTS, ("records.RecordPut", version.number), broken)
     raw = registry.PREFIX.pack(0, version.id) + registry.encode(META, PUT)[5:]
     with pytest.raises(registry.Poison, match="upcast_failed"):
         registry.decode(raw)
@@ -77,7 +78,7 @@ def test_an_upcast_brings_an_old_message_up(monkeypatch: pytest.MonkeyPatch) -> 
     raw = registry.encode(META, PUT)
     newer = registry.Version(version.id, version.name, version.number + 1, version.schema)
     monkeypatch.setattr(registry, "current", lambda: {"records.RecordPut": newer})
-    monkeypatch.setitem(registry.UPCASTS, ("records.RecordPut", version.number), lambda old: {**old, "kind": "place"})
+    monkeypatch.setitem(UPCASTS, ("records.RecordPut", version.number), lambda old: {**old, "kind": "place"})
     body = registry.decode(raw).body
     assert isinstance(body, RecordPut)
     assert body.kind == "place"
