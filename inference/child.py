@@ -20,7 +20,8 @@ import orjson
 import structlog
 
 from inference.media import MediaError, Stopped
-from inference.tasks import Tools, Work, perform
+from inference.tasks import Tools, perform
+from inference.work import Work
 
 log = structlog.get_logger()
 

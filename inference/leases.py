@@ -80,12 +80,16 @@ class Leases:
     async def take(self) -> Held | None:
         """The best task that the decider grants us; None when there is none to have."""
         async with self.turn:
+            refused: set[str] = set()
             for row in await self.candidates():
+                if row["job"] in refused:
+                    continue
                 held = Held.of(row, new_id())
                 start = StartTask(task=held.task, lease=held.lease, worker=self.worker)
                 if await self.say(held, start):
                     self.held[held.lease] = held
                     return held
+                refused.add(held.job)
             return None
 
     async def candidates(self) -> list[Row]:

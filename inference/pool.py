@@ -13,7 +13,7 @@ import msgspec
 import orjson
 import structlog
 
-from inference.tasks import Work
+from inference.work import Work
 
 log = structlog.get_logger()
 ROOT = Path(__file__).resolve().parent.parent

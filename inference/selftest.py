@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import tempfile
 import time
@@ -12,54 +11,14 @@ from pathlib import Path
 import av
 import msgspec
 import numpy as np
-import structlog
 from av.video.frame import VideoFrame
 from PIL import Image, ImageDraw, ImageFont
 
-from inference.pool import ROOT, surroundings
-from inference.tasks import File, Tools, Work, perform
+from inference.tasks import Tools, perform
+from inference.work import Figures, File, Work
 
-log = structlog.get_logger()
 SIZE = (640, 360)
 SECONDS, FPS = 4, 10
-
-
-class Figures(msgspec.Struct, frozen=True):
-    """Milliseconds for a second of video, and for an image."""
-
-    video_ms: float
-    image_ms: float
-
-
-async def figures(folder: Path, threads: int) -> Figures:
-    """The figures of an earlier start; else a test in a process of its own, once."""
-    kept = folder / f"selftest-{threads}.json"
-    if (found := read(kept)) is None:
-        found = await tested(threads)
-        kept.write_bytes(msgspec.json.encode(found))
-        log.info("self-test done", video_ms=found.video_ms, image_ms=found.image_ms)
-    return found
-
-
-def read(kept: Path) -> Figures | None:
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        return msgspec.json.decode(kept.read_bytes(), type=Figures)
-    except (FileNotFoundError, msgspec.DecodeError):
-        return None
-
-
-async def tested(threads: int) -> Figures:
-    command = (sys.executable, "-m", "inference.selftest", str(threads))
-    process = await asyncio.create_subprocess_exec(
-        *command, cwd=ROOT, env=surroundings(), stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE
-    )
-    try:
-        said, _ = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-    return msgspec.json.decode(said.splitlines()[-1], type=Figures)
 
 
 def measured(folder: Path, threads: int) -> Figures:

@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import orjson
 
 from inference.analyse import AnalysisOptions, Models, analyse_image, analyse_segment, merging
@@ -19,37 +18,10 @@ from inference.findings import SegmentFindings
 from inference.frames import SEGMENT_SECONDS, probe, segments
 from inference.media import Media, Segment
 from inference.merge import MergeOptions, merge
+from inference.work import File, Result, Work
 
 MOST_SEGMENTS = 96
 """Longer videos have longer segments: a job's state stays small."""
-
-
-class File(msgspec.Struct, frozen=True):
-    """A file that the worker has fetched."""
-
-    path: str
-    digest: str = ""
-
-
-class Work(msgspec.Struct, frozen=True):
-    """A task with everything it needs lying here; `files` are the task's media, or the findings it merges."""
-
-    id: str
-    kind: str
-    files: tuple[File, ...]
-    models: tuple[File, ...]
-    target: str
-    input: dict[str, Any] = {}
-    options: dict[str, Any] = {}
-
-
-class Result(msgspec.Struct, frozen=True):
-    """What a task gives: plain output, and in the target file what is too large for it."""
-
-    output: dict[str, Any] = {}
-    units: float = 0.0
-    """Seconds of video, or images."""
-    stored: bool = False
 
 
 @dataclass

@@ -12,9 +12,9 @@ import structlog
 
 from inference.leases import Held, Leases, WorkerCommands
 from inference.pool import Child, Crashed
-from inference.selftest import Figures, figures
+from inference.speed import figures
 from inference.store import MODELS, Files
-from inference.tasks import File, Work
+from inference.work import Figures, File, Work
 from infra.commands import Pending, Refused, Unavailable
 from infra.objects import Objects
 from infra.postgres import AWAY

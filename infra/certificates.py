@@ -108,7 +108,7 @@ def named(*parts: tuple[x509.ObjectIdentifier, str]) -> x509.Name:
 
 
 def create(key_file: Path, cert_file: Path) -> None:
-    """A CA of our own. Processes that start at once share the key of whichever was first; any certificate of it is good."""
+    """A CA of our own. Processes that start at once share the key of the first; any certificate of it is good."""
     key = shared_key(key_file)
     name, now = named((NameOID.COMMON_NAME, "Sightlog device CA")), datetime.now(UTC)
     usage = x509.KeyUsage(True, False, False, False, False, True, True, False, False)

@@ -105,7 +105,7 @@ def decide_one(
 ) -> Outcome:
     envelope, body = received.envelope, received.body
     refusal = missing(decider, stream, received, holders, decided)
-    result = refusal or decider.decide(stream.state, body, envelope)
+    result = refusal or asked(decider, stream, received)
     if isinstance(result, Refusal):
         return refused(envelope, key, stream, result)
     events = [(event, told(envelope, event, stream.version + n, n)) for n, event in enumerate(result, start=1)]
@@ -118,6 +118,14 @@ def decide_one(
     stream.state, stream.version = state, stream.version + len(events)
     decided.outgoing += [outgoing(place, event, meta) for event, meta in events]
     return Outcome(envelope.id, key[0], key[2], stream.version, len(events), fingerprint=envelope.fingerprint)
+
+
+def asked(decider: Decider, stream: Stream, received: Received) -> tuple[Event, ...] | Refusal:
+    """The decision; free JSON in a command that is not of the shape it should have is a refusal, no crash."""
+    try:
+        return decider.decide(stream.state, received.body, received.envelope)
+    except msgspec.ValidationError as wrong:
+        return Refusal("invalid", str(wrong))
 
 
 def again(known: Outcome, envelope: Envelope) -> Outcome:

@@ -102,9 +102,11 @@ def of(refusal: Refused) -> Problem:
 def malformed(errors: Sequence[Any]) -> Problem:
     """Request validation: the first error, with the field that it is in."""
     first = errors[0]
+    if first["type"] == "json_invalid":
+        return Problem(400, "The body is not JSON", field="body")
     place = [str(part) for part in first["loc"] if part not in ("body", "query", "path", "header")]
     name = ".".join(place) or ("body" if first["loc"][:1] == ("body",) else "request")
-    return Problem(400, first["msg"], field=name)
+    return Problem(400, first["msg"], field=name[:100])
 
 
 def install(app: FastAPI) -> None:
@@ -136,7 +138,9 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(_: Request, error: HTTPException) -> Response:
-        return envelope(Problem(error.status_code, str(error.detail)))
+        said = envelope(Problem(error.status_code, str(error.detail)))
+        said.headers.update(error.headers or {})
+        return said
 
     @app.exception_handler(Exception)
     async def internal(request: Request, error: Exception) -> Response:

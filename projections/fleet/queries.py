@@ -120,7 +120,7 @@ async def counted(db: Connection, wanted: Filter) -> int:
 async def on_sites(db: Connection, sites: Sequence[str]) -> dict[str, int]:
     """How many live devices each of these sites has."""
     rows = await db.fetch(
-        """select site, count(*) from fleet.devices where site = any($1::uuid[]) and retired_at is null group by site""",
+        "select site, count(*) from fleet.devices where site = any($1::uuid[]) and retired_at is null group by site",
         list(sites),
     )
     return {row["site"]: row["count"] for row in rows}

@@ -1,4 +1,4 @@
-"""Where a delivery may go: every range of the contract, every spelling of a number, and names that only resolve inside."""
+"""Where a delivery may go: the contract's ranges, every spelling of a number, names that only resolve inside."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ def test_delivered_and_the_report_repeated() -> None:
 
 
 def test_every_failure_is_scheduled_until_the_last() -> None:
-    state, events = play(QUEUE, *(attempt(n) for n in range(1, 13)))
+    _, events = play(QUEUE, *(attempt(n) for n in range(1, 13)))
     assert kinds(events) == [MessageQueued, *[AttemptFailed] * 12, MessageExhausted]
     dues = [event.due for event in events if isinstance(event, AttemptFailed)]
     assert dues[-1] is None
