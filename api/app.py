@@ -62,7 +62,11 @@ class RequestId:
                 message["headers"] = [*message["headers"], (b"x-request-id", id.encode("latin-1"))]
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request=id):
+        parent = dict(scope["headers"]).get(b"traceparent")
+        with (
+            structlog.contextvars.bound_contextvars(request=id),
+            telemetry.span(f"{scope['method']} {scope['path']}", {"traceparent": parent.decode()} if parent else None),
+        ):
             await self.app(scope, receive, named)
 
 

@@ -62,7 +62,7 @@ class Process:
 
 
 def build(config: settings.Settings) -> worker.App:
-    """One agent that erases what jobs leave; the worker beside it."""
+    """One agent that erases what jobs leave; beside it what analyses media, and what checks models."""
     app, process = worker.app(config, "inference"), Process(config)
     app.begin = process.open
     app.on_partitions_assigned.connect(process.assigned, weak=False)

@@ -23,6 +23,21 @@ HIDDEN = ("default", "doc")
 class Message(Protocol):
     """A message as Kafka hands it over."""
 
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+
+
+class Place(msgspec.Struct, frozen=True):
+    """A message that is not on the log yet, as if it were."""
+
     topic: str
     partition: int
     offset: int

@@ -24,7 +24,9 @@ Wire = tuple[str, bytes, bytes, Sequence[tuple[str, bytes]]]
 
 def raw(event: EventT[Any]) -> Raw:
     message = event.message
-    return Raw(message.topic, message.partition, message.offset, message.key, message.value)
+    parent = dict(message.headers or ()).get("traceparent")
+    trace = {"traceparent": parent.decode()} if parent else {}
+    return Raw(message.topic, message.partition, message.offset, message.key, message.value, trace)
 
 
 async def decide(stream: StreamT[Any], runtime: Runtime) -> None:
@@ -67,10 +69,10 @@ async def consequences(
         for reaction in reactions.get(type(received.body), ())
         for send in reaction(received.body, received.envelope)
     ]
-    return [asked(send, received, n) for n, send in enumerate(sends)]
+    return [asked(send, received, n, message.trace) for n, send in enumerate(sends)]
 
 
-def asked(send: Send, received: Received, position: int) -> Wire:
+def asked(send: Send, received: Received, position: int, trace: dict[str, str]) -> Wire:
     """The `position`-th command that follows from an event, on the wire."""
     cause = received.envelope
     meta = Envelope(
@@ -86,5 +88,5 @@ def asked(send: Send, received: Received, position: int) -> Wire:
         send.command.TOPIC,
         send.stream.encode(),
         registry.encode(meta, send.command),
-        registry.headers(meta, send.command),
+        registry.headers(meta, send.command, trace),
     )

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import msgspec
 import orjson
 
-from infra.telemetry import trace_headers
+from infra.telemetry import span, trace_headers
 from schemas import registry
 from schemas.base import Envelope, Event, Received
 from schemas.ids import derived_id
@@ -19,8 +19,14 @@ ENCODER = msgspec.msgpack.Encoder()
 
 
 class Place(Protocol):
-    topic: str
-    partition: int
+    """Where a command stood, and the trace it belongs to."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def trace(self) -> dict[str, str]: ...
 
 
 class Stream(msgspec.Struct):
@@ -189,7 +195,8 @@ def place_of(claim: Claim, key: Key) -> ClaimKey:
 
 
 def outgoing(place: Place, event: Event, meta: Envelope) -> Outgoing:
-    headers = registry.headers(meta, event, trace_headers())
+    with span(f"decide {registry.name_of(event)}", place.trace):
+        headers = registry.headers(meta, event, trace_headers() or place.trace)
     return Outgoing(
         place.topic,
         place.partition,

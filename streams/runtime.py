@@ -32,6 +32,8 @@ class Raw(msgspec.Struct, frozen=True):
     offset: int
     key: bytes | None
     value: bytes | None
+    trace: dict[str, str] = {}
+    """`traceparent`, where the message has one."""
 
 
 class Runtime:

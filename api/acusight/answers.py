@@ -119,7 +119,10 @@ def described(app: FastAPI) -> dict[str, Any]:
         types = found.setdefault("components", {}).setdefault("schemas", {})
         for item in found["paths"].values():
             for operation in item.values():
+                operation["responses"].pop("422", None)
                 for media in operation.get("requestBody", {}).get("content", {}).values():
                     types.update(media["schema"].pop("$defs", {}))
+        for name in ("HTTPValidationError", "ValidationError"):
+            types.pop(name, None)
         app.openapi_schema = found
     return app.openapi_schema

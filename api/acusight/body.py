@@ -39,13 +39,13 @@ def plain(value: Any) -> Any:
     return value
 
 
-Text = Annotated[str, AfterValidator(text), Field(max_length=4000)]
-Name = Annotated[str, AfterValidator(text), Field(min_length=1, max_length=255)]
+Text = Annotated[str, Field(max_length=4000), AfterValidator(text)]
+Name = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(text)]
 Free = Annotated[dict[str, Any], AfterValidator(plain)]
 Number = Annotated[int, Field(ge=1, le=2**63 - 1)]
 PathNumber = Annotated[int, Path(ge=1, le=2**63 - 1, alias="id")]
-PathDevice = Annotated[str, AfterValidator(text), Path(max_length=255)]
-QueryText = Annotated[str, AfterValidator(text), Field(max_length=255)]
+PathDevice = Annotated[str, Path(max_length=255), AfterValidator(text)]
+QueryText = Annotated[str, Field(max_length=255), AfterValidator(text)]
 
 
 class Body(BaseModel):

@@ -55,7 +55,7 @@ Seen = Annotated[Row, Depends(seen)]
 Kept = Annotated[Row, Depends(kept)]
 
 
-@router.get("/{device_id}", **told(Success[wire.Device], 401, 403, 404))
+@router.get("/{device_id}", **told(Success[wire.Device], 400, 401, 403, 404))
 async def get_device(row: Seen) -> Answer:
     """One device with its health."""
     return good(wire.device(row))
@@ -97,7 +97,7 @@ async def project_of(
     return str(row["id"])
 
 
-@router.delete("/{device_id}", **told(Success[wire.Deleted], 401, 403, 404))
+@router.delete("/{device_id}", **told(Success[wire.Deleted], 400, 401, 403, 404))
 async def delete_device(caller: Admin, row: Kept, gate: Gate) -> Answer:
     """The device leaves: its key dies at once, the same id may enrol again."""
     done = await gate.ask(RetireDevice(), stream=row["id"], caller=caller)
@@ -106,7 +106,7 @@ async def delete_device(caller: Admin, row: Kept, gate: Gate) -> Answer:
     return good({"id": wire.device_id(row), "deleted": True})
 
 
-@router.post("/{device_id}/rotate-key", **told(Success[wire.KeyRotated], 401, 403, 404, 409))
+@router.post("/{device_id}/rotate-key", **told(Success[wire.KeyRotated], 400, 401, 403, 404, 409))
 async def rotate_key(request: Request, caller: Admin, row: Kept, gate: Gate) -> Answer:
     """A new key; the old one is refused from now on."""
     async with gate.reading(caller) as db:

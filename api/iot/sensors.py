@@ -32,6 +32,7 @@ from api.iot.auth import Admin, Member
 from api.iot.devices import DeviceId, named, row_of
 from api.iot.problems import absent, invalid
 from infra.postgres import Row
+from projections.records import queries as records
 from projections.telemetry import queries as telemetry
 
 router = APIRouter(prefix="/v1", tags=["Components and sensors"])
@@ -186,7 +187,7 @@ async def profiled(gate: Gateway, caller: Caller, profile: str | None) -> dict[s
     if profile is None:
         return {}
     async with gate.reading(caller) as db:
-        if await plain.records.one(db, "sensor-profile", profile) is None:
+        if await records.one(db, "sensor-profile", profile) is None:
             raise invalid("sensorProfileId", "NOT_FOUND", "There is no such profile.", 422, "INVALID_REFERENCE")
     return {"profile": profile}
 

@@ -9,7 +9,7 @@ from projections.telemetry.rows import COMPONENTS, DEVICES, FIELDS, SENSORS, Kno
 from schemas.ids import is_id
 
 DEVICES_SQL = """
-select d.organisation::text, d.id::text as device, d.status <> 'INACTIVE' as active,
+select d.organisation::text, d.id::text as device, d.status not in ('INACTIVE', 'REJECTED') as active,
        coalesce((o.settings ->> 'auto_create_sensors')::boolean, true) as auto
 from fleet.devices d left join tenancy.organisations o using (organisation)
 where d.id = any($1::uuid[]) and d.retired_at is null
@@ -26,7 +26,8 @@ select s.device, s.body ->> 'component' as component_id, s.body ->> 'key' as key
        (s.body ->> 'min')::double precision as low, (s.body ->> 'max')::double precision as high,
        coalesce((s.body ->> 'auto_created')::boolean, false) as auto_created, s.version, s.body::text as body
 from records.records s join records.records c
-     on c.organisation = s.organisation and c.kind = 'component' and c.id = s.body ->> 'component' and c.retired_at is null
+     on c.organisation = s.organisation and c.kind = 'component' and c.id = s.body ->> 'component'
+    and c.retired_at is null
 where s.kind = 'sensor' and s.device = any($1) and s.retired_at is null
 order by (c.body ->> 'key') <> 'default', s.created_at, s.id
 """

@@ -8,10 +8,18 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import msgspec
+import polars as pl
+from clickhouse_connect.driver.exceptions import OperationalError
 
 from infra.clickhouse import Reader
 from infra.postgres import Connection, Row
+from projections import columns
+from projections.telemetry import quarantine, rows
 from projections.telemetry.buckets import EPOCH, Buckets
+from projections.telemetry.known import known
+from schemas import registry
+from schemas.base import Envelope
+from schemas.telemetry.messages import Readings
 
 ValueType = Literal["DOUBLE", "BIGINT", "BOOLEAN", "TEXT"]
 VALUES = {"DOUBLE": "coalesce(d, toFloat64(i))", "BIGINT": "i", "BOOLEAN": "b", "TEXT": "t"}
@@ -82,9 +90,9 @@ async def aggregated(
 ) -> dict[int, dict[str, Any]]:
     """Number of each bucket that something fell into -> its aggregates by name; `count` is always there."""
     asked = {NAMES.get(f, f.lower()): FUNCTIONS[wanted.type][f] for f in dict.fromkeys(("COUNT", *functions))}
-    columns = ", ".join(f"{sql} as {name}" for name, sql in asked.items())
+    listed = ", ".join(f"{sql} as {name}" for name, sql in asked.items())
     found = await stores.rows(
-        f"select {buckets.sql()} as bucket, {columns} from {wanted.source} group by bucket order by bucket",
+        f"select {buckets.sql()} as bucket, {listed} from {wanted.source} group by bucket order by bucket",
         wanted.organisation,
         **wanted.bound,
         zone=buckets.zone,
@@ -94,19 +102,19 @@ async def aggregated(
 
 async def stats(stores: Reader, wanted: Range) -> dict[str, Any]:
     """Summary of a range; `first` and `last` as (ms, value)."""
-    columns = {
+    asked = {
         "count": "count()",
         "first": "argMin((toUnixTimestamp64Milli(ts), v), ts)",
         "last": "argMax((toUnixTimestamp64Milli(ts), v), ts)",
     }
     if wanted.type in ("DOUBLE", "BIGINT"):
-        columns |= {name: NUMERIC[name.upper()] for name in ("min", "max", "avg", "sum", "stddev")}
-        columns |= {"p50": "quantileExactInclusive(0.5)(v)", "p95": "quantileExactInclusive(0.95)(v)"}
+        asked |= {name: NUMERIC[name.upper()] for name in ("min", "max", "avg", "sum", "stddev")}
+        asked |= {"p50": "quantileExactInclusive(0.5)(v)", "p95": "quantileExactInclusive(0.95)(v)"}
     elif wanted.type == "BOOLEAN":
-        columns["trueRatio"] = "avg(v)"
+        asked["trueRatio"] = "avg(v)"
     else:
-        columns["distinctValues"] = "arraySort(groupUniqArray(100)(v))"
-    named = ", ".join(f"{sql} as {name}" for name, sql in columns.items())
+        asked["distinctValues"] = "arraySort(groupUniqArray(100)(v))"
+    named = ", ".join(f"{sql} as {name}" for name, sql in asked.items())
     (row,) = await stores.rows(f"select {named} from {wanted.source}", wanted.organisation, **wanted.bound)
     return usable(row) if row["count"] else {"count": 0}
 
@@ -138,8 +146,8 @@ LATEST = "select sensor::text, device::text, ts, d, i, b, t, metadata from telem
 
 async def latest(db: Connection, sensors: Sequence[str]) -> dict[str, Row]:
     """The newest reading of each of these sensors that has one."""
-    rows = await db.fetch(f"{LATEST} where sensor = any($1::uuid[])", list(sensors))
-    return {row["sensor"]: row for row in rows}
+    found = await db.fetch(f"{LATEST} where sensor = any($1::uuid[])", list(sensors))
+    return {row["sensor"]: row for row in found}
 
 
 SENSOR = """
@@ -172,8 +180,8 @@ async def sensors(
 ) -> tuple[list[Row], int]:
     """A page of sensors whose body holds all of `where`, and how many there are. `order` is one of ORDERS."""
     sql = f"{SENSOR} and s.body @> $1"
-    rows = await db.fetch(f"{sql} order by {ORDERS[order].format('s')} limit $2 offset $3", where, limit, offset)
-    return rows, await db.fetchval(f"select count(*) from ({sql}) found", where)
+    found = await db.fetch(f"{sql} order by {ORDERS[order].format('s')} limit $2 offset $3", where, limit, offset)
+    return found, await db.fetchval(f"select count(*) from ({sql}) found", where)
 
 
 async def component(db: Connection, id: str) -> Row | None:
@@ -186,8 +194,8 @@ async def components(
     """A page of components whose body holds all of `where`, and how many there are."""
     sql = f"{COMPONENT} and c.body @> $1 and ($2::text is null or p.body ->> 'name' = $2)"
     page = f"{sql} order by {ORDERS[order].format('c')} limit $3 offset $4"
-    rows = await db.fetch(page, where, profile_name, limit, offset)
-    return rows, await db.fetchval(f"select count(*) from ({sql}) found", where, profile_name)
+    found = await db.fetch(page, where, profile_name, limit, offset)
+    return found, await db.fetchval(f"select count(*) from ({sql}) found", where, profile_name)
 
 
 ORDERS = {
@@ -198,3 +206,34 @@ ORDERS = {
     "name,asc": "lower({0}.name), {0}.id",
     "name,desc": "lower({0}.name) desc, {0}.id desc",
 }
+
+
+class Weighed(msgspec.Struct, frozen=True):
+    """What will become of a batch of readings."""
+
+    accepted: int
+    duplicates: int
+    quarantined: tuple[str, ...]
+
+
+async def weighed(db: Connection, stores: Reader, fact: Readings, meta: Envelope) -> Weighed:
+    """Judges a batch by the lane's own rules before it is published. While ClickHouse is away only repeats inside the
+    batch are known."""
+    message = columns.Place(fact.TOPIC, 0, 0, meta.stream.encode(), registry.encode(meta, fact))
+    batch = columns.columnar("telemetry.Readings")([message]).rows
+    assert batch is not None
+    judged = rows.judge(batch, await known(db, batch))
+    fits = judged.filter(pl.col("reason").is_null())
+    fresh = fits.with_columns(of=pl.coalesce("id", "sensor")).unique(["component", "of", "ts"], maintain_order=True)
+    aside = quarantine.rows(judged.filter(pl.col("reason").is_not_null()))
+    try:
+        there = await stored(stores, meta.organisation, fresh["id"].drop_nulls().unique().to_list(), *extent(fresh))
+    except OperationalError:
+        there = set()
+    repeated = sum(pair in there for pair in fresh.select("id", "ts").iter_rows())
+    return Weighed(len(fresh) - repeated, len(fits) - len(fresh) + repeated, tuple(aside["id"]))
+
+
+def extent(fresh: pl.DataFrame) -> tuple[int, int]:
+    low, high = fresh["ts"].min(), fresh["ts"].max()
+    return (low, high) if isinstance(low, int) and isinstance(high, int) else (0, 0)

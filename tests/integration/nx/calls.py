@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,13 +28,18 @@ def network(*, output: str = BOXES, scale: float = 1.0, chip: str | None = None,
         helper.make_node("Mul", ["shift", "nms_sensitivity-"], ["more"]),
         helper.make_node("Add", ["rows", "more"], [output]),
     ]
-    weights = [numpy_helper.from_array(rows, "rows"), numpy_helper.from_array(np.float32(scale), "scale")]
+    weights = [numpy_helper.from_array(rows, "rows"), numpy_helper.from_array(np.array(scale, np.float32), "scale")]
     graph = helper.make_graph(nodes, "boxes", [image, threshold], [boxes], weights)
     graph.doc_string = '{"means": [1, 2, 3], "vars": [255, 255, 255]}'
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
     if chip:
         model.metadata_props.append(onnx.StringStringEntryProto(key="chip", value=chip))
     return bytes(model.SerializeToString())
+
+
+def both(data: dict[str, Any], file: bytes) -> list[tuple[str, tuple[str | None, bytes]]]:
+    """The parts `data` and `file`, as the vendor's client sends them."""
+    return [("data", (None, json.dumps(data).encode())), ("file", ("net.onnx", file))]
 
 
 async def upload(client: httpx.AsyncClient, file: bytes, **fields: Any) -> dict[str, Any]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import base64
-import json
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.integration.nx.calls import BOXES, NIL, network, ready, refused, upload
+from tests.integration.nx.calls import BOXES, NIL, both, network, ready, refused, upload
 
 
 async def test_an_upload_becomes_ready(acme: httpx.AsyncClient) -> None:
@@ -45,7 +44,7 @@ async def test_the_clients_form(acme: httpx.AsyncClient) -> None:
         "EnableConversions": ["cpu", "mxa"],
         "SourceName": "me",
     }
-    parts = {"data": (None, json.dumps(told)), "file": ("x.onnx", network(scale=2))}
+    parts = both(told, network(scale=2))
     made = (await acme.post("/cpt/function", files=parts)).json()
     assert (made["Name"], made["Alias"], made["Customization"]) == ("two", "t", "hanwha")
     assert made["Source"] == {"Name": "me", "Url": None}
@@ -80,7 +79,7 @@ async def test_bad_uploads_name_the_field(
     acme: httpx.AsyncClient, file: bytes, data: dict[str, Any], status: int, field: str
 ) -> None:
     before = (await acme.get("/cpt/functions")).headers["x-pagination-records"]
-    parts = {"data": (None, json.dumps(data)), "file": ("bad.onnx", file)}
+    parts = both(data, file)
     refused(await acme.post("/cpt/functions", files=parts), status, field)
     assert (await acme.get("/cpt/functions")).headers["x-pagination-records"] == before
 
