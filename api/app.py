@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api import objects as object_links
 from api.acusight import app as acusight
 from api.gateway import Gateway
+from api.iot import app as iot
 from api.noxovision import app as noxovision
 from api.nx import app as nx
 from infra import clickhouse, objects, settings, telemetry, vault
@@ -89,6 +90,7 @@ def create(config: settings.Settings | None = None) -> FastAPI:
     app.include_router(object_links.router(state.objects))
     acusight.add_pages(app, state)
     app.router.routes += nx.identity_routes(state)
+    app.router.routes.append(iot.mounted(state))
     for prefix, build in SURFACES:
         app.mount(prefix, build(state))
     return app

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from schemas.analysis.messages import AnalysisFailed, AnalysisFinished
 from schemas.base import Event
-from schemas.datasets.messages import BatchChanged, ImageDropped, ImageKept, IntakeClosed
+from schemas.datasets.messages import BatchChanged, ImageDropped, ImageKept, IntakeClosed, VersionFrozen
 from schemas.fleet.messages import DeviceChanged, DeviceRetired
 from schemas.media.messages import ImageStored
 from schemas.models.messages import ModelRemoved
@@ -50,6 +50,7 @@ REACTIONS: dict[type[Event], tuple[Reaction, ...]] = {
     ImageDropped: (media_reactions.discard,),
     IntakeClosed: (datasets_reactions.complete,),
     BatchChanged: (datasets_reactions.close,),
+    VersionFrozen: (datasets_reactions.freeze,),
     AnalysisFinished: (webhooks_reactions.ended,),
     AnalysisFailed: (webhooks_reactions.ended,),
     EventAnnounced: (webhooks_reactions.announced,),

@@ -82,12 +82,12 @@ class ImageUpdate(Some):
     split_locked: bool = False
 
 
-IMAGE = ("filename", "storage_key", "width", "height", "device_id", "batch_name", "project_name", "annotation_status")
-STATE = ("split", "split_locked", "created_at", "updated_at")
+IMAGE = ("filename", "storage_key", "width", "height", "device_id", "batch_name", "project_name", "version_name")
+STATE = ("annotation_status", "split", "split_locked", "created_at", "updated_at")
 
 
 def image(row: Row) -> dict[str, Any]:
-    own = {"id": row["number"], "batch_id": row["batch_number"], "version_name": None}
+    own = {"id": row["number"], "batch_id": row["batch_number"]}
     return own | {name: row[name] for name in (*IMAGE, *STATE)}
 
 

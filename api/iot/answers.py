@@ -169,7 +169,7 @@ def told(
     return said
 
 
-def described(app: FastAPI) -> dict[str, Any]:
+def described(app: FastAPI, base: str) -> dict[str, Any]:
     """The document; types nested in bodies stand with the other types, problems under their own media type only."""
     if app.openapi_schema is None:
         found = get_openapi(
@@ -179,9 +179,9 @@ def described(app: FastAPI) -> dict[str, Any]:
         for operation in (operation for item in found["paths"].values() for operation in item.values()):
             for media in operation.get("requestBody", {}).get("content", {}).values():
                 types.update(media["schema"].pop("$defs", {}))
-            operation["responses"].pop("422", None) if "HTTPValidationError" in str(operation["responses"]) else None
             for response in operation["responses"].values():
                 as_problem(response.get("content", {}))
+        found["paths"] = {base + path: item for path, item in found["paths"].items()}
         app.openapi_schema = found
     return app.openapi_schema
 

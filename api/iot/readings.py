@@ -3,47 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
-import msgspec
 from fastapi import APIRouter, Depends, Query, Request
 
 from api.auth import Caller
 from api.gateway import Gate, Gateway
 from api.iot import values
-from api.iot.answers import Answer, QueryText, moment, present, sent, stamp, told
+from api.iot.answers import Answer, QueryText, present, sent, stamp, told
 from api.iot.auth import Member
 from api.iot.devices import DeviceId, row_of
-from api.iot.places import ZONES
 from api.iot.problems import Problem, absent, invalid
+from api.iot.ranges import Place, functions_of, placed, ranged, sized, windowed, zone_of
 from api.iot.sensors import SensorId, sensor_row
 from infra.clickhouse import Reader
 from infra.postgres import Row
 from projections.telemetry import queries as telemetry
-from projections.telemetry.buckets import LONGEST, MOST, SHORTEST, Buckets, buckets, duration, filled
-from projections.telemetry.queries import FUNCTIONS, Range, when
-from projections.tenancy import queries as tenancy
+from projections.telemetry.buckets import Buckets, duration, filled
+from projections.telemetry.queries import Range, when
 
 router = APIRouter(prefix="/v1/readings", tags=["Readings"])
 SENSOR = "/sensor/{sensorId}"
-DAY = duration("P1D")
 From = Annotated[datetime | None, Query(alias="from", description="inclusive")]
 To = Annotated[datetime | None, Query(description="exclusive, default now")]
 Limit = Annotated[int, Query(ge=1, le=10_000)]
 Cursor = Annotated[QueryText | None, Query(description="opaque")]
 WithMetadata = Annotated[bool, Query(alias="includeMetadata")]
-EARLIEST, LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
-
-
-class Place(msgspec.Struct, frozen=True, array_like=True):
-    """What a cursor says: the last moment shown, the order, the range."""
-
-    after: int
-    descending: bool
-    low: int
-    high: int
 
 
 def stores_of(request: Request) -> Reader:
@@ -52,18 +38,6 @@ def stores_of(request: Request) -> Reader:
 
 
 Stores = Annotated[Reader, Depends(stores_of)]
-
-
-def ranged(start: datetime | None, to: datetime | None, field: str = "from") -> tuple[datetime, datetime]:
-    """The last day where nothing is said.
-
-    Errors: Problem 400.
-    """
-    end = moment(to) if to else datetime.now(UTC)
-    begin = moment(start) if start else max(end - DAY, EARLIEST) if end > EARLIEST else EARLIEST
-    if not EARLIEST <= begin <= end <= LAST:
-        raise invalid(field, "OUT_OF_RANGE", "from comes before to, and both lie between 1970 and 2200.")
-    return begin, end
 
 
 def of(caller: Caller, row: Row, start: datetime, end: datetime) -> Range:
@@ -89,20 +63,8 @@ async def series(
     said: dict[str, Any] = {**told_of(row, wanted), "points": points}
     if len(found) > limit:
         place = Place(found[limit - 1]["ms"], descending, telemetry.ms(wanted.start), telemetry.ms(wanted.end))
-        said["nextCursor"] = base64.urlsafe_b64encode(msgspec.json.encode(place)).decode().rstrip("=")
+        said["nextCursor"] = place.text()
     return said
-
-
-def placed(cursor: str) -> Place:
-    """Errors: Problem 400."""
-    try:
-        found = msgspec.json.decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=Place)
-    except (ValueError, msgspec.DecodeError):
-        raise invalid("cursor", "INVALID_FORMAT", "is none of ours") from None
-    limits = range(telemetry.ms(EARLIEST), telemetry.ms(LAST) + 1)
-    if not all(part in limits for part in (found.after, found.low, found.high)):
-        raise invalid("cursor", "INVALID_FORMAT", "is none of ours")
-    return found
 
 
 @router.get(SENSOR, **told(values.ReadingSeries, 400, 404))
@@ -152,55 +114,6 @@ async def get_window_readings(
     return Answer(await series(stores, row, wanted, limit, order == "DESC", include_metadata))
 
 
-def windowed(window: str) -> tuple[datetime, datetime]:
-    """Errors: Problem 400 for a window that began before 1970."""
-    now = datetime.now(UTC)
-    if duration(window) > now - EARLIEST:
-        raise invalid("window", "OUT_OF_RANGE", "is longer than there has been time")
-    return now - duration(window), now
-
-
-async def zone_of(gate: Gateway, caller: Caller, asked: str | None) -> str:
-    """The zone asked for, else the organisation's.
-
-    Errors: Problem 400.
-    """
-    if asked is not None:
-        if asked not in ZONES:
-            raise invalid("timezone", "INVALID_ENUM", "is not an IANA time zone")
-        return asked
-    async with gate.reading(caller) as db:
-        row = await tenancy.organisation(db)
-    return str(row["settings"].get("timezone") or "UTC") if row else "UTC"
-
-
-def functions_of(asked: list[str] | None, kind: str) -> list[str]:
-    """Aggregates by name; each may come alone or with others behind commas.
-
-    Errors: Problem 400 for an unknown one, 422 `FUNCTION_TYPE_MISMATCH`.
-    """
-    if not asked:
-        usual = ("AVG", "MIN", "MAX", "COUNT") if kind in ("DOUBLE", "BIGINT") else tuple(FUNCTIONS[kind])
-        return list(usual)
-    found = [name for part in asked for name in part.split(",") if name]
-    for name in found:
-        if not any(name in known for known in FUNCTIONS.values()):
-            raise invalid("functions", "INVALID_ENUM", f"{name[:40]} is not an aggregate.")
-        if name not in FUNCTIONS[kind]:
-            raise invalid("functions", "CONFLICT", f"{name} is not for {kind}.", 422, "FUNCTION_TYPE_MISMATCH")
-    return found
-
-
-def sized(bucket: str | None, zone: str, start: datetime, end: datetime) -> Buckets:
-    """Errors: Problem 400 for a size out of bounds, 422 `TOO_MANY_BUCKETS`."""
-    found = buckets(bucket, zone, start, end)
-    if not SHORTEST <= found.size <= LONGEST or (found.by_day and found.size.seconds):
-        raise invalid("bucket", "OUT_OF_RANGE", "A bucket is 1 s to 31 d long.")
-    if (end - start) / found.size > MOST:
-        raise Problem(422, "TOO_MANY_BUCKETS", f"That would be more than {MOST} buckets.")
-    return found
-
-
 async def aggregates(
     stores: Reader, row: Row, wanted: Range, sizes: Buckets, functions: list[str], fill: str
 ) -> dict[str, Any]:
@@ -219,9 +132,7 @@ async def get_aggregated_readings(
     stores: Stores,
     start: From = None,
     to: To = None,
-    bucket: Annotated[
-        values.Duration | None, Query(description="ISO-8601 duration, default for <= 500 buckets")
-    ] = None,
+    bucket: Annotated[values.Duration | None, Query(description="default: for 500 or fewer")] = None,
     functions: Annotated[list[str] | None, Query(description="default AVG,MIN,MAX,COUNT")] = None,
     fill: values.Fill = "NONE",
     timezone: Annotated[QueryText | None, Query(description="IANA, default the organisation's")] = None,
@@ -235,7 +146,9 @@ async def get_aggregated_readings(
 
 async def summary(stores: Reader, row: Row, wanted: Range) -> dict[str, Any]:
     found = await telemetry.stats(stores, wanted)
-    ends = {name: values.point(when(found[name][0]), found[name][1]) for name in ("first", "last") if name in found}
+    ends: dict[str, Any] = {
+        name: values.point(when(found[name][0]), found[name][1]) for name in ("first", "last") if name in found
+    }
     said = told_of(row, wanted)
     return {"sensorId": said["sensorId"], "from": said["from"], "to": said["to"], **found, **ends}
 

@@ -168,3 +168,56 @@ async def project_counts(db: Connection, projects: list[str]) -> dict[str, Row]:
              left join datasets.annotations a on a.image = i.id
              where b.project = any($1::uuid[]) group by b.project"""
     return {row["project"]: row for row in await db.fetch(sql, projects)}
+
+
+VERSION = """
+select v.*, p.number as project_number from datasets.frozen v join records.records p on p.id = v.project::text
+"""
+
+
+async def versions(db: Connection, project: int | None, *, limit: int, offset: int = 0) -> tuple[list[Row], int]:
+    """A page of dataset versions, newest first, and how many there are. `project` is a number."""
+    where = "where ($1::bigint is null or p.number = $1) and p.kind = 'project'"
+    rows = await db.fetch(
+        f"{VERSION} {where} order by v.created_at desc, v.id desc limit $2 offset $3", project, limit, offset
+    )
+    source = "datasets.frozen v join records.records p on p.id = v.project::text"
+    return rows, await db.fetchval(f"select count(*) from {source} {where}", project)
+
+
+async def version(db: Connection, *, number: int | None = None, id: str | None = None) -> Row | None:
+    return await db.fetchrow(f"{VERSION} where v.number = $1 or v.id = $2", number, id)
+
+
+async def last_ordinal(db: Connection, project: str) -> int:
+    """The highest version of the project; 0 before the first."""
+    sql = "select coalesce(max(ordinal), 0) from datasets.frozen where project = $1"
+    return int(await db.fetchval(sql, project))
+
+
+async def freezable(db: Connection, project: str, batches: list[int] | None) -> list[Row]:
+    """Pictures of the project in these batches (numbers), or in all at stage dataset, each with its labels. One
+    statement, so that it is one moment."""
+    return await db.fetch(
+        """select i.id, i.number, i.split, i.batch, m.storage_key, m.filename, m.width, m.height,
+                  coalesce((select jsonb_agg(jsonb_build_object(
+                                'class_value', a.class_value, 'type', a.type, 'geometry', a.geometry,
+                                'confidence', a.confidence, 'source', a.source, 'z_order', a.z_order)
+                                order by a.number, a.id)
+                            from datasets.annotations a where a.image = i.id), '[]') as labels
+           from datasets.images i join media.images m on m.id = i.id join datasets.batches b on b.id = i.batch
+           where b.project = $1 and case when $2::bigint[] is null then b.stage = 'dataset' else b.number = any($2) end
+           order by i.number, i.id""",
+        project,
+        batches,
+    )
+
+
+async def all_frozen(db: Connection, version: str) -> Row | None:
+    """A row once every picture of the version shows that it is in it."""
+    return await db.fetchrow(
+        """select v.id from datasets.frozen v where v.id = $1 and v.image_count <=
+               (select count(*) from datasets.images i join datasets.batches b on b.id = i.batch
+                where b.project = v.project and i.version_name = v.name)""",
+        version,
+    )

@@ -15,7 +15,9 @@ from schemas.datasets.messages import (
     ImageAdded,
     ImageChanged,
     ImageDropped,
+    ImageFrozen,
     ImageKept,
+    VersionFrozen,
 )
 from schemas.ids import number_of
 
@@ -39,12 +41,31 @@ def rows(event: Events, meta: Envelope) -> Iterable[Row]:
             yield Put("images", {"id": meta.stream}, new | own | labels)
         case ImageChanged(changes=changes):
             yield Change("images", {"id": meta.stream}, stamps(meta) | changes)
+        case ImageFrozen(name=name, split=split):
+            frozen = {"version_name": name, "split": split, "split_locked": True}
+            yield Change("images", {"id": meta.stream}, stamps(meta) | frozen)
+        case VersionFrozen():
+            own = {name: getattr(event, name) for name in VERSION} | {"number": number_of(meta.stream)}
+            counts = {split: len(ids) for split, ids in event.splits.items()}
+            yield Put("frozen", {"id": meta.stream}, new | own | {"split_counts": counts})
         case AnnotationsChanged(put=labels, dropped=dropped):
             yield Change("images", {"id": meta.stream}, stamps(meta))
             yield from (Put("annotations", {"id": label["id"]}, annotation(label, meta)) for label in labels)
             yield from (Drop("annotations", {"id": id}) for id in dropped)
 
 
+VERSION = (
+    "project",
+    "ordinal",
+    "name",
+    "description",
+    "snapshot",
+    "digest",
+    "classes",
+    "class_distribution",
+    "image_count",
+    "annotation_count",
+)
 LABEL = ("class_value", "type", "geometry", "confidence", "source", "z_order", "created_at")
 
 

@@ -14,11 +14,20 @@ PAYLOAD_BYTES = 65_536
 EPOCH, LAST_MS = datetime(1970, 1, 1, tzinfo=UTC), 7_258_118_400_000
 SCHEMA = pl.Schema(
     {
-        "id": pl.String(), "organisation": pl.String(), "device": pl.String(), "component": pl.String(),
-        "reason": pl.String(), "path": pl.String(), "payload": pl.String(), "truncated": pl.Boolean(), "device_ts": pl.Datetime("ms", "UTC"),
-        "received": pl.Datetime("ms", "UTC"), "partition": pl.Int64(), "offset": pl.Int64(),
+        "id": pl.String(),
+        "organisation": pl.String(),
+        "device": pl.String(),
+        "component": pl.String(),
+        "reason": pl.String(),
+        "path": pl.String(),
+        "payload": pl.String(),
+        "truncated": pl.Boolean(),
+        "device_ts": pl.Datetime("ms", "UTC"),
+        "received": pl.Datetime("ms", "UTC"),
+        "partition": pl.Int64(),
+        "offset": pl.Int64(),
     }
-)  # fmt: skip
+)
 PATHS = {"INVALID_TIMESTAMP": "/timestamp", "UNKNOWN_SENSOR": "/sensorId", "SENSOR_LIMIT": "/sensorId"}
 COMPONENT_PATHS = {"UNKNOWN_COMPONENT": "/componentKey", "MISSING_PROFILE": "/componentKey"}
 

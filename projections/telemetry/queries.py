@@ -126,7 +126,8 @@ async def stored(
     found = await stores.rows(
         """select distinct sensor, toUnixTimestamp64Milli(ts) as ms from readings
            where organisation = {org:String} and sensor in {sensors:Array(String)}
-             and ts between fromUnixTimestamp64Milli({low:Int64}, 'UTC') and fromUnixTimestamp64Milli({high:Int64}, 'UTC')""",
+             and ts >= fromUnixTimestamp64Milli({low:Int64}, 'UTC')
+             and ts <= fromUnixTimestamp64Milli({high:Int64}, 'UTC')""",
         organisation,
         org=organisation,
         sensors=list(sensors),

@@ -64,6 +64,43 @@ class DropAnnotation(Command, frozen=True, kw_only=True):
     annotation: str
 
 
+class FreezeBatch(Command, frozen=True, kw_only=True):
+    """Pictures of the batch are in a version: it stays a dataset."""
+
+    CONTEXT = "datasets"
+    TOPIC = "datasets.commands"
+
+
+class FreezeImage(Command, frozen=True, kw_only=True):
+    """The picture is in a version: its share stays."""
+
+    CONTEXT = "datasets"
+    TOPIC = "datasets.commands"
+
+    name: str
+    split: str
+
+
+class FreezeVersion(Command, frozen=True, kw_only=True):
+    """Pictures and labels as they are now, for training; the stream is the version's id. `snapshot` is the object that holds them by value, `splits` the picture ids of each share."""
+
+    CONTEXT = "datasets"
+    TOPIC = "datasets.commands"
+
+    project: str
+    ordinal: int
+    name: str
+    description: str | None = None
+    snapshot: str
+    digest: str
+    classes: tuple[str, ...]
+    splits: Json
+    batches: tuple[str, ...]
+    image_count: int
+    annotation_count: int
+    class_distribution: Json
+
+
 class OpenBatch(Command, frozen=True, kw_only=True):
     """A batch that collects pictures; the stream is its id."""
 
@@ -121,6 +158,13 @@ class BatchChanged(Event, frozen=True, kw_only=True):
     device: str | None = None
 
 
+class BatchFrozen(Event, frozen=True, kw_only=True):
+    """The batch stays a dataset."""
+
+    CONTEXT = "datasets"
+    TOPIC = "datasets.events"
+
+
 class BatchOpened(Event, frozen=True, kw_only=True):
     """A batch collects pictures."""
 
@@ -161,6 +205,16 @@ class ImageDropped(Event, frozen=True, kw_only=True):
     reason: str
 
 
+class ImageFrozen(Event, frozen=True, kw_only=True):
+    """The picture is in this version, in this share."""
+
+    CONTEXT = "datasets"
+    TOPIC = "datasets.events"
+
+    name: str
+    split: str
+
+
 class ImageKept(Event, frozen=True, kw_only=True):
     """A device's picture joined this batch, or opened it under `opens`."""
 
@@ -196,6 +250,26 @@ class IntakeConfigured(Event, frozen=True, kw_only=True):
     project: str | None = None
 
 
+class VersionFrozen(Event, frozen=True, kw_only=True):
+    """A dataset version that never changes."""
+
+    CONTEXT = "datasets"
+    TOPIC = "datasets.events"
+
+    project: str
+    ordinal: int
+    name: str
+    description: str | None = None
+    snapshot: str
+    digest: str
+    classes: tuple[str, ...]
+    splits: Json
+    batches: tuple[str, ...]
+    image_count: int
+    annotation_count: int
+    class_distribution: Json
+
+
 Commands = (
     AddImage
     | ChangeBatch
@@ -203,6 +277,9 @@ Commands = (
     | CloseIntake
     | ConfigureIntake
     | DropAnnotation
+    | FreezeBatch
+    | FreezeImage
+    | FreezeVersion
     | OpenBatch
     | PutAnnotations
     | TakeImage
@@ -212,11 +289,14 @@ Commands = (
 Events = (
     AnnotationsChanged
     | BatchChanged
+    | BatchFrozen
     | BatchOpened
     | ImageAdded
     | ImageChanged
     | ImageDropped
+    | ImageFrozen
     | ImageKept
     | IntakeClosed
     | IntakeConfigured
+    | VersionFrozen
 )

@@ -7,11 +7,11 @@ from typing import Any, assert_never
 import msgspec
 
 from schemas.base import Envelope
-from schemas.datasets.messages import BatchChanged, BatchOpened, ChangeBatch, OpenBatch
+from schemas.datasets.messages import BatchChanged, BatchFrozen, BatchOpened, ChangeBatch, FreezeBatch, OpenBatch
 from streams.decision import Claim, Reference, Refusal
 
-BatchCommand = OpenBatch | ChangeBatch
-BatchEvent = BatchOpened | BatchChanged
+BatchCommand = OpenBatch | ChangeBatch | FreezeBatch
+BatchEvent = BatchOpened | BatchChanged | BatchFrozen
 
 MOVES = {"annotating": {"review", "dataset"}, "review": {"annotating", "dataset"}, "dataset": {"annotating"}}
 """Stages that a complete batch may go to."""
@@ -21,6 +21,7 @@ class Batch(msgspec.Struct, frozen=True):
     id: str = ""
     device: str | None = None
     members: dict[str, Any] = msgspec.field(default_factory=dict)
+    frozen: bool = False
 
 
 def decide(batch: Batch, command: BatchCommand) -> tuple[BatchEvent, ...] | Refusal:
@@ -29,6 +30,8 @@ def decide(batch: Batch, command: BatchCommand) -> tuple[BatchEvent, ...] | Refu
             return () if batch.id else (BatchOpened(name=name, device=device),)
         case ChangeBatch(changes=changes):
             return change(batch, changes) if batch.id else Refusal("unknown")
+        case FreezeBatch():
+            return (BatchFrozen(),) if batch.id and not batch.frozen else ()
         case _:
             assert_never(command)
 
@@ -48,6 +51,8 @@ def change(batch: Batch, asked: dict[str, Any]) -> tuple[BatchEvent, ...] | Refu
         if now["status"] != "complete" or stage not in MOVES.get(now["stage"], ()):
             reason = f"A batch that is {now['status']} cannot go from {now['stage']} to {stage}."
             return Refusal("invalid_state", reason, "stage")
+        if batch.frozen:
+            return Refusal("invalid_state", "Images of this batch are in a dataset version.", "stage")
         now["stage"] = stage
     changes = {name: value for name, value in now.items() if batch.members[name] != value}
     return (BatchChanged(changes=changes, device=batch.device),) if changes else ()
@@ -60,6 +65,8 @@ def apply(batch: Batch, event: BatchEvent, meta: Envelope) -> Batch:
             return Batch(meta.stream, device, members)
         case BatchChanged(changes=changes):
             return msgspec.structs.replace(batch, members={**batch.members, **changes})
+        case BatchFrozen():
+            return msgspec.structs.replace(batch, frozen=True)
         case _:
             assert_never(event)
 

@@ -1,4 +1,4 @@
-"""Datasets: a stream is the intake of a device, a batch, or a picture that is labelled. Pure."""
+"""Datasets: a stream is the intake of a device, a batch, a picture that is labelled, or a version. Pure."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import msgspec
 
 from schemas.base import Envelope
 from schemas.datasets.messages import Commands, Events
-from streams.datasets import batches, images, intake
+from streams.datasets import batches, images, intake, versions
 from streams.datasets.batches import Batch, BatchCommand, BatchEvent
 from streams.datasets.images import Image, ImageCommand, ImageEvent
 from streams.datasets.intake import Intake
+from streams.datasets.versions import Version, VersionCommand, VersionEvent
 from streams.decision import Claim, Decider, Reference, Refusal, Timer
 
 
@@ -19,6 +20,7 @@ class State(msgspec.Struct, frozen=True):
     intake: Intake | None = None
     batch: Batch | None = None
     image: Image | None = None
+    version: Version | None = None
 
 
 INITIAL = State()
@@ -29,6 +31,8 @@ def decide(state: State, command: Commands, meta: Envelope) -> tuple[Events, ...
         return batches.decide(state.batch or Batch(), command)
     if isinstance(command, ImageCommand):
         return images.decide(state.image or Image(), command, meta)
+    if isinstance(command, VersionCommand):
+        return versions.decide(state.version or Version(), command)
     return intake.decide(state.intake or Intake(), command, meta)
 
 
@@ -37,14 +41,20 @@ def apply(state: State, event: Events, meta: Envelope) -> State:
         return State(batch=batches.apply(state.batch or Batch(), event, meta))
     if isinstance(event, ImageEvent):
         return State(image=images.apply(state.image or Image(), event, meta))
+    if isinstance(event, VersionEvent):
+        return State(version=versions.apply(state.version or Version(), event, meta))
     return State(intake=intake.apply(state.intake or Intake(), event, meta))
 
 
 def claims(state: State) -> tuple[Claim, ...]:
+    if state.version is not None:
+        return versions.claims(state.version)
     return batches.claims(state.batch) if state.batch else ()
 
 
 def references(_state: State, command: Commands) -> tuple[Reference, ...]:
+    if isinstance(command, VersionCommand):
+        return versions.references(command)
     return batches.references(command) if isinstance(command, BatchCommand) else ()
 
 

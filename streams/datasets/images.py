@@ -12,14 +12,16 @@ from schemas.datasets.messages import (
     AnnotationsChanged,
     ChangeImage,
     DropAnnotation,
+    FreezeImage,
     ImageAdded,
     ImageChanged,
+    ImageFrozen,
     PutAnnotations,
 )
 from streams.decision import Refusal
 
-ImageCommand = AddImage | ChangeImage | PutAnnotations | DropAnnotation
-ImageEvent = ImageAdded | ImageChanged | AnnotationsChanged
+ImageCommand = AddImage | ChangeImage | PutAnnotations | DropAnnotation | FreezeImage
+ImageEvent = ImageAdded | ImageChanged | AnnotationsChanged | ImageFrozen
 Label = dict[str, Any]
 
 MOVES = {
@@ -37,6 +39,8 @@ class Image(msgspec.Struct, frozen=True):
     members: dict[str, Any] = msgspec.field(default_factory=dict)
     labels: dict[str, Label] = msgspec.field(default_factory=dict)
     """Labels by their id."""
+    version: str | None = None
+    """Name of the newest dataset version that it is in."""
 
 
 def decide(image: Image, command: ImageCommand, meta: Envelope) -> tuple[ImageEvent, ...] | Refusal:
@@ -51,6 +55,8 @@ def decide(image: Image, command: ImageCommand, meta: Envelope) -> tuple[ImageEv
             return label(image, command, meta)
         case DropAnnotation(annotation=annotation):
             return relabelled(image, {}, (annotation,)) if annotation in image.labels else Refusal("unknown")
+        case FreezeImage(name=name, split=split):
+            return () if image.version == name else (ImageFrozen(name=name, split=split),)
         case _:
             assert_never(command)
 
@@ -70,7 +76,10 @@ def change(image: Image, asked: dict[str, Any]) -> tuple[ImageEvent, ...] | Refu
     if status != now["annotation_status"] and status not in MOVES[now["annotation_status"]]:
         reason = f"An image cannot go from {now['annotation_status']} to {status}."
         return Refusal("invalid_state", reason, "annotation_status")
-    if asked.get("split", now["split"]) != now["split"] and asked.get("split_locked", now["split_locked"]):
+    moved = asked.get("split", now["split"]) != now["split"]
+    if moved and image.version is not None:
+        return Refusal("invalid_state", f"The image is in the dataset version {image.version}.", "split")
+    if moved and asked.get("split_locked", now["split_locked"]):
         return Refusal("invalid_state", "The split of this image is locked.", "split")
     return told({name: value for name, value in asked.items() if now[name] != value})
 
@@ -120,5 +129,7 @@ def apply(image: Image, event: ImageEvent, meta: Envelope) -> Image:
         case AnnotationsChanged(put=labels, dropped=dropped):
             kept = {id: label for id, label in image.labels.items() if id not in dropped}
             return put(image, labels=kept | {label["id"]: label for label in labels})
+        case ImageFrozen(name=name, split=split):
+            return put(image, members={**image.members, "split": split, "split_locked": True}, version=name)
         case _:
             assert_never(event)

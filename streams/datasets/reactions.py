@@ -9,10 +9,13 @@ from schemas.datasets.messages import (
     ChangeBatch,
     CloseIntake,
     ConfigureIntake,
+    FreezeBatch,
+    FreezeImage,
     ImageKept,
     IntakeClosed,
     OpenBatch,
     TakeImage,
+    VersionFrozen,
 )
 from schemas.fleet.messages import DeviceChanged
 from schemas.media.messages import ImageStored
@@ -62,3 +65,9 @@ def configure(event: DeviceChanged, meta: Envelope) -> tuple[Send, ...]:
     if "auto_assign_project" not in event.changes:
         return ()
     return (Send(meta.stream, ConfigureIntake(project=event.changes["auto_assign_project"])),)
+
+
+def freeze(event: VersionFrozen, _meta: Envelope) -> tuple[Send, ...]:
+    """What is in a version stays where it is in it."""
+    images = [Send(id, FreezeImage(name=event.name, split=split)) for split, ids in event.splits.items() for id in ids]
+    return (*images, *(Send(batch, FreezeBatch()) for batch in event.batches))

@@ -126,3 +126,34 @@ async def test_pictures_of_another_organisation(acme: Client, globex: Client, en
     error(await globex.patch(f"/data/batches/{kept['batch_id']}", json={"name": "x"}), 404, "NOT_FOUND")
     error(await globex.post("/data/annotations", json=LABEL | {"image_id": kept["image_id"]}), 404, "NOT_FOUND")
     data(await send(await enrol(globex), image), 201)
+
+
+async def test_a_version_is_frozen(acme: Client, globex: Client, enrol: Enrol) -> None:
+    project = data(await acme.post("/data/projects", json={"name": f"V {uuid4()}"}), 201)
+    device = await enrol(acme)
+    first = data(await send(device, picture(), annotations=[LABEL]), 201)
+    for _ in range(4):
+        data(await send(device, picture(), annotations=[LABEL]), 201)
+    data(await send(device, picture()), 201)
+    body = {"project_id": project["id"], "train_split": 60, "val_split": 20, "test_split": 20}
+    error(await acme.post("/data/datasets", json=body), 409, "INVALID_STATE")
+    error(await acme.post("/data/datasets", json=body | {"val_split": 50}), 400, "VALIDATION_ERROR")
+    path = f"/data/batches/{first['batch_id']}"
+    data(await acme.patch(path, json={"status": "complete", "project_id": project["id"]}))
+    data(await acme.patch(path, json={"stage": "dataset"}))
+    made = data(await acme.post("/data/datasets", json=body), 201)
+    assert (made["name"], made["version"], made["status"]) == ("v1", 1, "ready")
+    assert (made["image_count"], made["annotation_count"], made["classes"]) == (5, 5, ["defect"])
+    assert made["split_counts"] == {"train": 3, "val": 1, "test": 1}
+    image = data(await acme.get(f"/data/images/{first['image_id']}"))
+    assert (image["version_name"], image["split_locked"]) == ("v1", True)
+    other = {"split": "val" if image["split"] == "train" else "train", "split_locked": False}
+    error(await acme.patch(f"/data/images/{first['image_id']}", json=other), 409, "INVALID_STATE")
+    error(await acme.patch(path, json={"stage": "annotating"}), 409, "INVALID_STATE")
+    assert data(await acme.get(f"/data/projects/{project['id']}"))["classes"] == [{"value": "defect", "index": 0}]
+    assert data(await acme.post("/data/datasets", json=body), 201)["name"] == "v2"
+    error(await acme.post("/data/datasets", json=body | {"name": "v1"}), 409, "CONFLICT")
+    listed = (await acme.get("/data/datasets", params={"project_id": project["id"]})).json()
+    assert [row["version"] for row in listed["data"]] == [2, 1]
+    error(await globex.get(f"/data/datasets/{made['id']}"), 404, "NOT_FOUND")
+    error(await globex.post("/data/datasets", json=body), 404, "NOT_FOUND")

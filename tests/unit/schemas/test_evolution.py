@@ -104,5 +104,6 @@ def test_every_example_through_every_reader(path: Path) -> None:
         decider = DECIDERS[body.CONTEXT]
         decider.references(decider.initial, body)
         decided = decider.decide(decider.initial, body, envelope)
+        state = decider.initial
         for event in decided if isinstance(decided, tuple) else ():
-            decider.apply(decider.initial, event, envelope)
+            state = decider.apply(state, event, envelope)

@@ -42,7 +42,7 @@ from streams.store import ClaimKey, Key, Outcome
 from streams.table import DECIDERS, REACTIONS
 
 ORG = new_id()
-PLACE: Any = SimpleNamespace(topic="t", partition=0)
+PLACE: Any = SimpleNamespace(topic="t", partition=0, trace={})
 START = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 

@@ -1,0 +1,65 @@
+"""The IoT surface: `/api/v1`, `/api/schemas` and `/api/v3/api-docs`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.routing import Match, Mount
+from starlette.types import Scope
+
+from api.iot import devices, ingest, places, problems, provisioning, readings, sensors, specs
+from api.iot.answers import Answer, described, told
+
+BASE = "/api"
+PARTS = ("/api/v1", "/api/v3", "/api/schemas")
+ROUTERS = (
+    specs.router,
+    provisioning.router,
+    devices.router,
+    places.router,
+    sensors.router,
+    readings.router,
+    ingest.router,
+)
+STATE = ("settings", "gateway", "identity", "objects", "vault", "columns")
+
+
+class Part(Mount):
+    """A mount at `/api` that takes its own parts of it and leaves the rest to the surface behind it."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        path = scope["path"]
+        if any(path == part or path.startswith(f"{part}/") for part in PARTS):
+            return super().matches(scope)
+        return Match.NONE, {}
+
+
+def mounted(state: Any) -> Mount:
+    return Part(BASE, app=build(state))
+
+
+def build(state: Any) -> FastAPI:
+    """The application below `/api`."""
+    app = FastAPI(
+        title="IoT platform API",
+        version="1.0.0",
+        servers=[{"url": "/"}],
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
+    )
+    for name in STATE:
+        setattr(app.state, name, getattr(state, name))
+    problems.install(app)
+    for router in ROUTERS:
+        app.include_router(router)
+
+    @app.get("/v3/api-docs", **told(dict[str, Any], 404))
+    async def get_open_api() -> Answer:
+        """OpenAPI document"""
+        return Answer(described(app, BASE))
+
+    return app
