@@ -128,6 +128,7 @@ class Analyst:
             return None
         finally:
             ending.cancel()
+            doing.cancel()
 
     async def prepared(self, held: Held) -> Work:
         """The task with its files on this machine."""

@@ -25,8 +25,10 @@ def mint_url(size: int = 32) -> str:
 
 
 def repeatable_hex(prefix: str, key: str, id: str) -> str:
-    """`prefix` and 32 bytes as hex that follow from a request's id under the server's key: whoever repeats a request with
-    its Idempotency-Key is shown the same secret, which nobody keeps."""
+    """`prefix` and 32 bytes as hex that follow from a request's id under the server's key.
+
+    Whoever repeats a request with its Idempotency-Key is shown the same secret, which nobody keeps.
+    """
     purpose = hmac.digest(key.encode(), b"sightlog repeatable secrets", "sha256")
     return prefix + hmac.digest(purpose, id.encode(), "sha256").hex()
 

@@ -10,8 +10,22 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 NUMBER_EPOCH_MS = 1_767_225_600_000
 """2026-01-01T00:00:00Z: numbers count milliseconds from here."""
 
-TICK = Lock()
-last = 0
+
+class Ticker:
+    """Millisecond and counter, each pair above every one before it in this process."""
+
+    def __init__(self) -> None:
+        self.lock = Lock()
+        self.last = 0
+
+    def next(self) -> tuple[int, int]:
+        now = time.time_ns() // 1_000_000
+        with self.lock:
+            self.last = now << 12 | secrets.randbits(11) if now > self.last >> 12 else self.last + 1
+            return self.last >> 12, self.last & 0xFFF
+
+
+TICKER = Ticker()
 
 
 def new_id(at_ms: int | None = None) -> str:
@@ -20,18 +34,9 @@ def new_id(at_ms: int | None = None) -> str:
     The counter (6.2, method 1) starts anywhere in each millisecond and stands in the low bits too, which `number_of`
     takes: no two ids of one process share a number.
     """
-    ms, counter = ticked() if at_ms is None else (at_ms, secrets.randbits(12))
+    ms, counter = TICKER.next() if at_ms is None else (at_ms, secrets.randbits(12))
     value = (ms & (1 << 48) - 1) << 80 | 0x7 << 76 | counter << 64 | 0b10 << 62 | secrets.randbits(50) << 12 | counter
     return str(UUID(int=value))
-
-
-def ticked() -> tuple[int, int]:
-    """Millisecond and counter, above every pair that this process has had."""
-    global last
-    now = time.time_ns() // 1_000_000
-    with TICK:
-        last = (now << 12 | secrets.randbits(11)) if now > last >> 12 else last + 1
-        return last >> 12, last & 0xFFF
 
 
 def is_id(text: str) -> bool:
@@ -54,9 +59,9 @@ def derived_id(parent: str, name: object) -> str:
 def number_of(id: str) -> int:
     """The positive integer (at most 53 bits, exact in JSON) that stands for a UUID v7 in dialects with integer ids.
 
-    41 bits of milliseconds since 2026 and 12 of the low bits: sorts by time (not for an id that was derived), and a pure
-    function of the id, so that a rebuild gives the same number. Ids of two processes in one millisecond share a number
-    once in 4,096: where that matters, the number is a claim. An id of another version gives 53 of its bits.
+    41 bits of milliseconds since 2026 and 12 of the low bits: sorts by time, and a pure function of the id, so that a
+    rebuild gives the same number. Ids of two processes in one millisecond share a number once in 4,096: where that
+    matters, the number is a claim. An id of another version gives 53 of its bits, in no order.
     """
     id_ = UUID(id)
     if id_.version != 7:

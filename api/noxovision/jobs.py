@@ -9,7 +9,7 @@ import orjson
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from api.gateway import Gate
+from api.gateway import Gate, asked
 from api.noxovision import document, wire
 from api.noxovision.auth import Reader, Submitter
 from api.noxovision.paths import operation
@@ -91,13 +91,14 @@ async def get_job(request: Request, caller: Reader, gate: Gate, job_id: str) -> 
     "POST",
     "cancelJob",
     status_code=202,
+    openapi_extra={"parameters": [document.IDEMPOTENCY_KEY]},
     responses={202: {"model": wire.Job, "description": "Stopping"}, **document.problems(404, 409)},
 )
-async def cancel_job(caller: Submitter, gate: Gate, job_id: str) -> Response:
+async def cancel_job(request: Request, caller: Submitter, gate: Gate, job_id: str) -> Response:
     """Stop a queued or running job"""
     id = stream_of(job_id)
     await known(gate, caller, id, job_id)
-    await gate.ask(CancelAnalysis(), stream=id, caller=caller)
+    await gate.ask(CancelAnalysis(), stream=id, caller=caller, ask=asked(request, caller))
     return Response(orjson.dumps(await known(gate, caller, id, job_id)), 202, media_type="application/json")
 
 

@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
-from pydantic import Field
 
 from api.gateway import Gate
 from api.nx import wire
+from api.nx.auth import ActAsId, ActAsKind, Acting, acting
 from api.nx.compute import LINKED, identified
-from api.nx.device import Reader
 from api.nx.problems import answers, unknown
 from api.nx.wire import answer
 from projections.models import queries
 
 router = APIRouter(tags=["Edge"])
+reader = acting("dev")
+
+
+async def known_or_nobody(request: Request, gate: Gate, kind: ActAsKind = None, id: ActAsId = None) -> Acting:
+    """A caller. Nobody in particular sees models of public catalogues only, and there is none yet.
+
+    Errors: Problem 404 without a credential.
+    """
+    if "authorization" not in request.headers:
+        raise unknown()
+    found: Acting = await reader(request, gate, kind, id)
+    return found
+
+
+Reader = Annotated[Acting, Depends(known_or_nobody)]
 
 
 class NxaiModel(wire.Entity):
@@ -31,7 +45,7 @@ class NxaiModel(wire.Entity):
     named_input: list[wire.TensorSpec]
     named_output: list[wire.TensorSpec]
     downloads: list[wire.ModelFile]
-    updated_at: datetime = Field()
+    updated_at: datetime
 
 
 @router.get("/nxai/model/{uuid}", operation_id="getNxaiModel", responses=answers(NxaiModel, 404))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -9,7 +10,13 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from tests.integration.nx.calls import NIL, network, refused
+from infra.commands import Commands
+from infra.secrets import digest, mint
+from infra.settings import Settings
+from schemas.base import asking
+from schemas.ids import new_id
+from schemas.tenancy.messages import CreateApiKey
+from tests.integration.nx.calls import NIL, network, place, refused
 
 BACK = "https://client.example/return?x=1"
 Said = dict[str, Any]
@@ -135,6 +142,35 @@ async def test_scopes_bind_and_only_narrow(anybody: httpx.AsyncClient, stack: Sa
     refused(await anybody.get(f"/dev/system/{site}", headers=header), 404)
     header, _ = await holding(f"cloudSystemId={site}")
     refused(await anybody.get("/cpt/functions", headers=header), 403)
+
+
+async def test_a_site_signs_in_with_its_key_and_only_reads(
+    anybody: httpx.AsyncClient, acme: httpx.AsyncClient, settings: Settings, stack: Said
+) -> None:
+    site, (device, *_) = await place(acme)
+    secret, organisation = mint("nxk_"), stack["organisations"]["acme"]["id"]
+    key = CreateApiKey(
+        surface="nx",
+        name="site",
+        digest=digest(secret),
+        prefix="nxk_",
+        role="viewer",
+        scopes=(f"cloudSystemId={site}",),
+    )
+    log = Commands(settings)
+    await log.start()
+    while log.parts() != {"kafka": "ok", "postgres": "ok"}:
+        await asyncio.sleep(0.05)
+    await log.submit(key, asking(f"key_{new_id()}", organisation=organisation, actor="test"), wait=10)
+    await log.stop()
+    grant = {"grant_type": "system_credentials", "password": secret}
+    refused(await token(anybody, **grant, client_id=NIL), 401)
+    said = (await token(anybody, **grant, client_id=f"{{{site.upper()}}}")).json()
+    anybody.headers["Authorization"] = said["access_token"]
+    assert [each["NxID"] for each in (await anybody.get("/dev/systems")).json()] == [site]
+    assert (await anybody.get("/cpt/functions")).status_code == 200
+    refused(await anybody.post("/cpt/functions", files={"file": ("a", network())}), 403)
+    refused(await anybody.delete(f"/dev/system/{site}/device/{device}/functions"), 403)
 
 
 async def test_acting_as_another(acme: httpx.AsyncClient, stack: Said) -> None:

@@ -228,4 +228,4 @@ def test_nothing_at_all() -> None:
 
 
 def test_a_month_old_reading_is_old_by_the_message() -> None:
-    assert rows.OLDEST_MS == timedelta(days=30) // timedelta(milliseconds=1)
+    assert timedelta(days=30) // timedelta(milliseconds=1) == rows.OLDEST_MS

@@ -1,0 +1,110 @@
+"""Clients of two organisations, devices, and a producer as one outside would be."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import fastavro
+import httpx
+import orjson
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from schemas.ids import new_id
+
+Produce = Callable[[str, list[dict[str, Any]]], Awaitable[None]]
+NOW = datetime.now(UTC).replace(microsecond=0)
+MS = int(NOW.timestamp() * 1000)
+
+
+def iso(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    """The body of an error, in the contract's form."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    said: dict[str, Any] = answer.json()
+    assert (said["status"], said["code"]) == (status, code), said
+    return said
+
+
+def good(answer: httpx.Response, status: int = 200) -> Any:
+    assert answer.status_code == status, answer.text
+    return answer.json() if answer.content else None
+
+
+async def until(look: Callable[[], Awaitable[Any]], seconds: float = 30) -> Any:
+    """What `look` finds in the end."""
+    async with asyncio.timeout(seconds):
+        while not (found := await look()):
+            await asyncio.sleep(0.1)
+    return found
+
+
+def client(stack: dict[str, Any], organisation: str | None, credential: str = "api_key") -> httpx.AsyncClient:
+    headers = {}
+    if organisation:
+        headers = {"Authorization": f"Bearer {stack['organisations'][organisation]['iot'][credential]}"}
+    return httpx.AsyncClient(base_url=f"{stack['api']}/api/v1", headers=headers, timeout=20)
+
+
+@pytest.fixture
+async def acme(stack: dict[str, Any]) -> AsyncIterator[httpx.AsyncClient]:
+    async with client(stack, "acme") as made:
+        yield made
+
+
+@pytest.fixture
+async def globex(stack: dict[str, Any]) -> AsyncIterator[httpx.AsyncClient]:
+    async with client(stack, "globex", "token") as made:
+        yield made
+
+
+@pytest.fixture
+async def nobody(stack: dict[str, Any]) -> AsyncIterator[httpx.AsyncClient]:
+    async with client(stack, None) as made:
+        yield made
+
+
+async def virtual(of: httpx.AsyncClient, **more: Any) -> str:
+    """Id of a new virtual device."""
+    return str(good(await of.post("/devices", json={"name": f"virtual {new_id()}", **more}), 201)["id"])
+
+
+@pytest.fixture
+async def produce(stack: dict[str, Any]) -> AsyncIterator[Produce]:
+    """Publishes readings of a device of acme: the schema from the registry, Avro, Confluent's frame, one a message."""
+    producer = AIOKafkaProducer(bootstrap_servers=stack["kafka"], acks="all")
+    await producer.start()
+    async with httpx.AsyncClient(base_url=stack["api"]) as registry:
+        subject = good(await registry.get("/api/schemas/subjects/telemetry.readings-value/versions/latest"))
+    schema = fastavro.parse_schema(orjson.loads(subject["schema"]))
+    prefix = b"\0" + int(subject["id"]).to_bytes(4, "big")
+
+    async def send(device: str, readings: list[dict[str, Any]]) -> None:
+        id = new_id()
+        organisation = stack["organisations"]["acme"]["id"]
+        envelope = {"id": id, "stream": device, "organisation": organisation, "correlation": id}
+        out = io.BytesIO()
+        datum = {"envelope": {**envelope, "time": datetime.now(UTC)}, "device": device, "readings": readings}
+        fastavro.schemaless_writer(out, schema, datum)
+        await producer.send_and_wait("telemetry.readings", prefix + out.getvalue(), key=device.encode())
+
+    yield send
+    await producer.stop()
+
+
+async def sensor_of(of: httpx.AsyncClient, device: str, key: str) -> str:
+    """Id of a sensor once it has a value."""
+
+    async def look() -> str | None:
+        found = good(await of.get("/sensors", params={"deviceId": device, "key": key}))["content"]
+        return found[0]["id"] if found and "lastValue" in found[0] else None
+
+    return str(await until(look))
