@@ -9,6 +9,7 @@ from faust.types import StreamT
 from obstore.exceptions import BaseError
 
 from inference.conversions import Converter
+from inference.exporting import Exporter
 from inference.leases import WorkerCommands
 from inference.worker import Analyst
 from infra import settings, telemetry, worker
@@ -16,6 +17,7 @@ from infra.objects import Objects
 from schemas import registry
 from schemas.analysis import keys
 from schemas.analysis.messages import AnalysisErased, AnalysisFailed, AnalysisFinished
+from schemas.exports.messages import ExportDeleted, ExportExpired, ExportFailed
 
 log = structlog.get_logger()
 AWAY = (BaseError, OSError)
@@ -30,6 +32,7 @@ class Process:
         self.commands = WorkerCommands(config)
         self.analyst = Analyst(config, self.commands, self.objects)
         self.converter = Converter(self.commands, self.analyst.files, self.analyst.name)
+        self.exporter = Exporter(config, self.commands, self.objects, self.analyst.name)
         self.started = False
 
     async def open(self) -> None:
@@ -44,7 +47,8 @@ class Process:
         return {"worker": "ok" if self.started else "starting", **self.commands.parts()}
 
     async def erase(self, raw: bytes | None) -> None:
-        """Media and findings go when a job has ended, the result when it is erased (contract, section 8)."""
+        """Media and findings go when a job has ended, the result when it is erased (contract, section 8); a bundle goes
+        with its export."""
         try:
             received = registry.decode(raw)
         except registry.Poison:
@@ -55,6 +59,8 @@ class Process:
                 await worker.patiently(lambda: self.drop(*keys.passing(organisation, job)), AWAY, "objects")
             case AnalysisErased():
                 await worker.patiently(lambda: self.drop(keys.folder(organisation, job)), AWAY, "objects")
+            case ExportExpired() | ExportDeleted() | ExportFailed():
+                await worker.patiently(lambda: self.drop(f"exports/{organisation}/{job}"), AWAY, "objects")
 
     async def drop(self, *prefixes: str) -> None:
         for prefix in prefixes:
@@ -67,7 +73,7 @@ def build(config: settings.Settings) -> worker.App:
     app.begin = process.open
     app.on_partitions_assigned.connect(process.assigned, weak=False)
 
-    @app.agent(worker.raw_topic(app, ["analysis.events"]), concurrency=1, name="erase")
+    @app.agent(worker.raw_topic(app, ["analysis.events", "exports.events"]), concurrency=1, name="erase")
     async def erase(stream: StreamT[Any]) -> None:
         async for batch in worker.batches(stream):
             for event in batch:
@@ -76,6 +82,7 @@ def build(config: settings.Settings) -> worker.App:
 
     app.task(process.analyst.run)
     app.task(process.converter.run)
+    app.task(process.exporter.run)
     return app
 
 

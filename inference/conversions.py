@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -15,11 +14,11 @@ from obstore.exceptions import BaseError
 
 from inference.check import Checked, CheckLimits, Rejected, check_model
 from inference.optimise import optimised
+from inference.pulling import OFFERED, PAUSE, Puller
 from inference.store import MODELS, Files
-from infra.commands import Commands, Pending, Refused, Unavailable
-from infra.postgres import AWAY, Row
+from infra.commands import Commands
+from infra.postgres import Connection, Row
 from projections.models import queries
-from schemas.base import Command, asking
 from schemas.ids import derived_id, new_id
 from schemas.models.messages import Conversion, ModelFile, ReportModelChecked, StartModelCheck
 
@@ -28,45 +27,25 @@ PLAIN = "application/x-onnx"
 SERVED = ("cpu", "intel", "nvidia")
 """Targets that take the validated ONNX file as it is."""
 LIMITS = CheckLimits(wall_seconds=120.0)
-LOOK = 5.0
-"""Seconds after which the queue is asked even if no notice came."""
-PAUSE = 0.5
-OFFERED = 8
 
 
-class Converter:
+class Converter(Puller):
     """Takes one model after the other."""
 
     def __init__(self, commands: Commands, files: Files, worker: str) -> None:
-        self.commands = commands
+        super().__init__(commands, worker)
         self.files = files
-        self.worker = worker
 
-    async def run(self) -> None:
-        """Works until cancelled. A check that is cut off is taken up again: by this worker after its restart, by
-        another when the lease lapses."""
-        changed = asyncio.Event()
-        self.commands.changes.add(changed)
-        while True:
-            changed.clear()
-            for row in await self.waiting():
-                await self.convert(row)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LOOK):
-                    await changed.wait()
-            await asyncio.sleep(PAUSE)
+    async def queue(self, db: Connection) -> list[Row]:
+        return await queries.waiting(db, self.worker, OFFERED)
 
-    async def waiting(self) -> list[Row]:
-        try:
-            async with self.commands.pool.acquire() as db:
-                return await queries.waiting(db, self.worker, OFFERED)
-        except AWAY:
-            return []
+    async def leased(self, db: Connection, id: str, lease: str) -> bool:
+        return await queries.leased(db, id, lease)
 
-    async def convert(self, row: Row) -> None:
+    async def work(self, row: Row) -> None:
         """One model under a lease of its own; what fails for want of a part is tried again."""
         lease = new_id()
-        if not await self.say(row, StartModelCheck(lease=lease, worker=self.worker)) or not await self.ours(row, lease):
+        if not await self.take(row, lease, StartModelCheck(lease=lease, worker=self.worker)):
             return
         while True:
             try:
@@ -80,14 +59,6 @@ class Converter:
                 await asyncio.sleep(PAUSE)
         await self.say(row, report)
         log.info("model checked", model=row["id"], ok=report.ok)
-
-    async def ours(self, row: Row, lease: str) -> bool:
-        """Whether the lease was granted: a model that was lost too often is failed instead."""
-        try:
-            async with self.commands.pool.acquire() as db:
-                return await queries.leased(db, row["id"], lease)
-        except AWAY:
-            return False
 
     async def report(self, row: Row, lease: str) -> ReportModelChecked:
         """What the checks find.
@@ -116,19 +87,6 @@ class Converter:
             stored = await self.files.objects.put_stream(key, chunks(best), LIMITS.file_bytes * 2)
         id = derived_id(row["id"], f"{digest}/{PLAIN}")
         return ModelFile(id=id, key=key, digest=digest, size=stored.size, media_type=PLAIN)
-
-    async def say(self, row: Row, command: Command) -> bool:
-        """Sends a command until it is decided; False when it was refused."""
-        meta = asking(row["id"], organisation=row["organisation"], actor=self.worker)
-        while True:
-            try:
-                await self.commands.submit(command, meta)
-                return True
-            except Refused as refused:
-                log.info("not ours", model=row["id"], code=refused.code)
-                return False
-            except (Pending, Unavailable, *AWAY):
-                await asyncio.sleep(PAUSE)
 
 
 def converted(target: str, made: ModelFile) -> Conversion:

@@ -95,11 +95,23 @@ class Reader:
 
         Errors: OperationalError while the server is away.
         """
+        found = await read(await self.connected(), self.settings, sql, organisation, parameters)
+        return [dict(zip(found.column_names, row, strict=True)) for row in found.result_rows]
+
+    async def arrow(self, sql: str, organisation: str, **parameters: Any) -> pa.Table:
+        """The same as columns, for what is much.
+
+        Errors: OperationalError while the server is away.
+        """
+        link = await self.connected()
+        found: pa.Table = await link.query_arrow(sql, parameters, scoped(self.settings, organisation), use_strings=True)
+        return found
+
+    async def connected(self) -> AsyncClient:
         async with self.lock:
             if self.link is None:
                 self.link = await async_client(self.settings)
-        found = await read(self.link, self.settings, sql, organisation, parameters)
-        return [dict(zip(found.column_names, row, strict=True)) for row in found.result_rows]
+            return self.link
 
     async def close(self) -> None:
         if self.link is not None:

@@ -17,12 +17,13 @@ from infra import kafka, postgres
 from infra.settings import Settings
 from infra.telemetry import trace_headers
 from schemas import registry
-from schemas.base import Command, Envelope, Fact
+from schemas.base import Command, Envelope, Fact, storable
 
 log = structlog.get_logger()
 Result = TypeVar("Result")
 WAIT = 2.0
 """Seconds that a caller waits for an outcome and its row."""
+UNSTORABLE = "Text holds the character U+0000, which cannot be stored."
 LOOK = 0.25
 """Seconds after which the tables are asked, in case a notice was lost."""
 
@@ -136,8 +137,12 @@ class Commands:
     async def send(self, body: Command | Fact, meta: Envelope) -> None:
         """Publishes with acks=all.
 
-        Errors: Unavailable when Kafka does not take it in time.
+        Errors: Refused for text that no table can hold; Unavailable when Kafka does not take it in time.
         """
+        if not storable(meta):
+            raise Refused("unknown")
+        if not storable(body):
+            raise Refused("invalid", UNSTORABLE)
         if self.producer is None:
             raise Unavailable("kafka")
         value = registry.encode(meta, body)
@@ -227,11 +232,13 @@ class Commands:
     async def read(self, organisation: str) -> AsyncIterator[Any]:
         """A read-only transaction under row-level security.
 
-        Errors: Unavailable.
+        Errors: Refused for text that no table can hold; Unavailable.
         """
         try:
             async with postgres.reading(self.pool, organisation) as db:
                 yield db
+        except asyncpg.CharacterNotInRepertoireError as problem:
+            raise Refused("invalid", UNSTORABLE) from problem
         except postgres.AWAY as problem:
             raise Unavailable("postgres") from problem
 

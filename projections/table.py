@@ -6,6 +6,7 @@ from projections import events
 from projections.analysis.rows import rows as analysis
 from projections.columns import Lane, columnar
 from projections.datasets.rows import rows as datasets
+from projections.exports.rows import rows as exports
 from projections.fleet import checkins
 from projections.fleet.rows import rows as fleet
 from projections.media.rows import rows as media
@@ -29,6 +30,7 @@ PROJECTIONS: dict[str, Projection] = {
     "analysis": Projection("analysis", analysis),
     "models": Projection("models", models),
     "webhooks": Projection("webhooks", webhooks),
+    "exports": Projection("exports", exports),
 }
 
 LANES: dict[str, Lane] = {

@@ -87,3 +87,20 @@ def asking(
         fingerprint=fingerprint,
         time=datetime.now(UTC),
     )
+
+
+def storable(told: msgspec.Struct) -> bool:
+    """Whether all its text can stand in a table: Postgres holds no U+0000."""
+    return b"\\u0000" not in msgspec.json.encode(told) or not holds_null(msgspec.to_builtins(told))
+
+
+def holds_null(value: Any) -> bool:
+    match value:
+        case str():
+            return "\0" in value
+        case dict():
+            return any(holds_null(part) for pair in value.items() for part in pair)
+        case list() | tuple():
+            return any(map(holds_null, value))
+        case _:
+            return False

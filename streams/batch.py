@@ -10,7 +10,7 @@ import orjson
 
 from infra.telemetry import span, trace_headers
 from schemas import registry
-from schemas.base import Envelope, Event, Received
+from schemas.base import Envelope, Event, Message, Received, storable
 from schemas.ids import derived_id
 from streams.decision import Claim, Decider, Refusal, Timer
 from streams.store import ClaimKey, Due, Key, Outcome, Outgoing
@@ -110,7 +110,7 @@ def decide_one(
     place: Place,
 ) -> Outcome:
     envelope, body = received.envelope, received.body
-    refusal = missing(decider, stream, received, holders, decided)
+    refusal = unstorable(body) or missing(decider, stream, received, holders, decided)
     result = refusal or asked(decider, stream, received)
     if isinstance(result, Refusal):
         return refused(envelope, key, stream, result)
@@ -124,6 +124,11 @@ def decide_one(
     stream.state, stream.version = state, stream.version + len(events)
     decided.outgoing += [outgoing(place, event, meta) for event, meta in events]
     return Outcome(envelope.id, key[0], key[2], stream.version, len(events), fingerprint=envelope.fingerprint)
+
+
+def unstorable(command: Message) -> Refusal | None:
+    """Text with U+0000 would stop every projection at the event that has it."""
+    return None if storable(command) else Refusal("invalid", "Text holds the character U+0000.")
 
 
 def asked(decider: Decider, stream: Stream, received: Received) -> tuple[Event, ...] | Refusal:

@@ -16,7 +16,7 @@ from infra.postgres import AWAY, Connection, Pool
 from infra.telemetry import COMMANDS, DEAD_LETTERS
 from infra.worker import patiently
 from schemas import registry
-from schemas.base import Command, Received
+from schemas.base import Command, Received, storable
 from streams import store
 from streams.batch import Batch, Decided, decide_batch
 from streams.decision import Decider
@@ -57,6 +57,8 @@ class Runtime:
                 received = registry.decode(message.value)
                 if not isinstance(received.body, Command) or received.body.CONTEXT not in self.deciders:
                     raise registry.Poison("not_a_command", type(received.body).__name__)
+                if not storable(received.envelope):
+                    raise registry.Poison("unstorable", "U+0000 in the envelope")
                 found.append((message, received))
             except registry.Poison as poison:
                 await self.put_aside(message, poison)

@@ -14,6 +14,7 @@ from streams.analysis import decider as analysis
 from streams.datasets import decider as datasets
 from streams.datasets import reactions as datasets_reactions
 from streams.decision import Decider, Reaction
+from streams.exports import decider as exports
 from streams.fleet import decider as fleet
 from streams.fleet import reactions as fleet_reactions
 from streams.media import decider as media
@@ -37,6 +38,7 @@ DECIDERS: dict[str, Decider] = {
     "analysis": analysis.DECIDER,
     "models": models.DECIDER,
     "webhooks": webhooks.DECIDER,
+    "exports": exports.DECIDER,
 }
 
 REACTIONS: dict[type[Event], tuple[Reaction, ...]] = {

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request
 
 from api.auth import Caller
-from api.gateway import Gate, Gateway
+from api.gateway import Gate, Gateway, Refused
 from api.iot import wire
 from api.iot.answers import Answer, Paged, PageOf, of, path_id, sent, stamp, told
 from api.iot.auth import Admin
@@ -137,7 +137,12 @@ async def provision_device(
     issued = authority(request).issue(csr, device, organisation)
     caller = Caller(organisation=organisation, actor=device, role="device", surface="iot", device=device)
     command = IssueCertificate(token=token["id"], token_expires_at=token["expires_at"], **recorded(issued))
-    await gate.ask(command, stream=device, caller=caller)
+    try:
+        await gate.ask(command, stream=device, caller=caller)
+    except Refused as refused:
+        if refused.code == "token.invalid":
+            await presented(gate, body.token)
+        raise
     if changes := reported(body):
         await gate.ask(ChangeDevice(changes=changes), stream=device, caller=caller)
     return Answer(identity(request, issued, device, organisation), 201, {"Cache-Control": "no-store"})

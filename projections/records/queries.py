@@ -2,13 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
+
+import msgspec
 
 from infra.postgres import Connection, Row
 
 COLUMNS = "id, kind, version, number, body, created_by, updated_by, created_at, updated_at"
 SORTS = {"created_at": "created_at", "updated_at": "updated_at", "name": "lower(name)", "id": "id"}
+
+
+class Also(msgspec.Struct, frozen=True):
+    """A condition beside `where`, made by the functions below; `{}` is where its value goes."""
+
+    sql: str
+    value: Any
+
+
+def among(member: str, values: Sequence[str]) -> Also:
+    """The member is one of these."""
+    return Also(f"body ->> '{member}' = any({{}})", list(values))
+
+
+def since(member: str, at: datetime) -> Also:
+    return Also(f"(body ->> '{member}')::timestamptz >= {{}}", at)
+
+
+def before(member: str, at: datetime) -> Also:
+    return Also(f"(body ->> '{member}')::timestamptz < {{}}", at)
+
+
+def until(start: str, end: str, at: datetime) -> Also:
+    """What lasts to `at` or beyond: by its end, or by its start where it is a point."""
+    return Also(f"coalesce(body ->> '{end}', body ->> '{start}')::timestamptz >= {{}}", at)
+
+
+def beginning(member: str, text: str) -> Also:
+    return Also(f"starts_with(body ->> '{member}', {{}})", text)
+
+
+def open_to(actor: str) -> Also:
+    """Everybody's, and the actor's own where it is private."""
+    return Also("(body ->> 'visibility' is distinct from 'PRIVATE' or created_by = {})", actor)
 
 
 async def one(db: Connection, kind: str, id: str) -> Row | None:
@@ -33,16 +70,18 @@ async def page(
     descending: bool = True,
     limit: int = 20,
     offset: int = 0,
+    also: Sequence[Also] = (),
 ) -> tuple[list[Row], int]:
     """Live records whose body holds all of `where`, and how many there are in all. `search`: part of the name."""
-    condition = """kind = $1 and retired_at is null and body @> $2
-                   and ($3::text is null or strpos(lower(name), lower($3)) > 0)"""
+    more = "".join(f" and {one.sql.format(f'${n}')}" for n, one in enumerate(also, start=4))
+    values = [kind, dict(where or {}), search, *(one.value for one in also)]
+    condition = f"""kind = $1 and retired_at is null and body @> $2
+                   and ($3::text is null or strpos(lower(name), lower($3)) > 0){more}"""
     order = f"{SORTS[sort]} {'desc' if descending else 'asc'}, id {'desc' if descending else 'asc'}"
-    rows = await db.fetch(
-        f"select {COLUMNS} from records.records where {condition} order by {order} limit $4 offset $5",
-        kind, dict(where or {}), search, limit, offset,
-    )  # fmt: skip
-    total = await db.fetchval(f"select count(*) from records.records where {condition}", kind, dict(where or {}), search)
+    place = f"limit ${len(values) + 1} offset ${len(values) + 2}"
+    sql = f"select {COLUMNS} from records.records where {condition} order by {order} {place}"
+    rows = await db.fetch(sql, *values, limit, offset)
+    total = await db.fetchval(f"select count(*) from records.records where {condition}", *values)
     return rows, total
 
 

@@ -32,8 +32,8 @@ from streams.webhooks.sender import Answer, Sender, client_context
 
 log = structlog.get_logger()
 AGENT = "Sightlog-Webhooks/0.1"
-CAPACITY = 512
-"""Tries on their way in one process."""
+CAPACITY, SHARE = 1000, 500
+"""Tries on their way in one process, and of one organisation in all."""
 SLOTS = 10
 """At once for the receiver of a callback."""
 LOOK = 1.0
@@ -101,10 +101,14 @@ class Deliveries(Service[Any]):
         while not self.should_stop:
             self.link.news.clear()
             room = CAPACITY - len(self.flying)
-            rows = await self.in_store(lambda db, room=room: queue.claim(db, room, SLOTS, self.life)) if room else []
+            rows = (
+                await self.in_store(lambda db, room=room: queue.claim(db, self.life, room, SLOTS, SHARE))
+                if room
+                else []
+            )
             for row, start in await self.placed(rows):
                 self.fly(self.deliver(row, start))
-            if len(rows) < room:
+            if not room or len(rows) < room:
                 await self.wait_for_news()
 
     async def wait_for_news(self) -> None:
@@ -142,6 +146,8 @@ class Deliveries(Service[Any]):
         task.add_done_callback(self.landed)
 
     def landed(self, task: asyncio.Task[None]) -> None:
+        if len(self.flying) == CAPACITY:
+            self.link.news.set()
         self.flying.discard(task)
         IN_FLIGHT.set(len(self.flying))
         if not task.cancelled() and (problem := task.exception()) is not None:

@@ -22,9 +22,12 @@ with recursive lanes as (
         select m.organisation, m.receiver, m.ready from webhooks.messages m
         where m.ready is not null and (m.organisation, m.receiver) > (l.organisation, l.receiver)
         order by m.organisation, m.receiver, m.ready limit 1) n
+), away as (
+    select organisation, receiver from streams.sending where until > now() and until < 'infinity'
 ), busy as (
-    select receiver, count(*) as held from streams.sending
-    where until > now() and until < 'infinity' group by receiver
+    select receiver, count(*) as held from away group by receiver
+), taken as (
+    select organisation, count(*) as held from away group by organisation
 ), free as (
     select l.organisation, l.receiver, e.disabled_at, coalesce(e.fifo, false) as fifo,
            case when e.fifo or coalesce(r.health ->> 'circuit', 'closed') <> 'closed' then 1
@@ -54,7 +57,8 @@ with recursive lanes as (
 ), held as (
     insert into streams.sending (message, organisation, receiver, number, worker, until)
     select id, organisation, receiver, number, $3::text, now() + interval '{HOLD}'
-    from (select * from picked order by turn, ready limit $1) p
+    from (select p.* from picked p left join taken t using (organisation)
+          where p.turn + coalesce(t.held, 0) <= $4 order by p.turn, p.ready limit $1) p
     on conflict (message) do update set number = excluded.number, worker = excluded.worker, until = excluded.until
     where sending.until < now() or sending.number < excluded.number
     returning message, number
@@ -80,9 +84,10 @@ left join webhooks.endpoints e on e.id = m.endpoint
 """
 
 
-async def claim(db: Connection, limit: int, slots: int, worker: str) -> list[Any]:
-    """At most `limit` messages for this worker to try now, at most `slots` at once for a callback's receiver."""
-    held = await db.fetch(CLAIM, limit, slots, worker)
+async def claim(db: Connection, worker: str, limit: int, slots: int, share: int) -> list[Any]:
+    """At most `limit` messages for this worker to try now; on their way at once are at most `slots` to the receiver of
+    callbacks and `share` of one organisation."""
+    held = await db.fetch(CLAIM, limit, slots, worker, share)
     if not held:
         return []
     return list(await db.fetch(DETAILS, [row["message"] for row in held], [row["number"] for row in held]))

@@ -28,14 +28,20 @@ async def test_a_device_from_birth_to_end(acme: httpx.AsyncClient) -> None:
     name = f"roof {new_id()}"
     body = {"name": name, "tags": ["Roof", "roof", "lab"], "location": {"latitude": 52, "longitude": 13.4}}
     made = good(await acme.post("/devices", json=body), 201)
-    assert made["status"] == "ACTIVE" and made["virtual"] and made["tags"] == ["roof", "lab"]
-    assert None not in made.values() and "serialNumber" not in made
+    assert made["status"] == "ACTIVE"
+    assert made["virtual"]
+    assert made["tags"] == ["roof", "lab"]
+    assert None not in made.values()
+    assert "serialNumber" not in made
     assert good(await acme.get(f"/devices/{made['id']}")) == made
     problem(await acme.post("/devices", json=body), 409, "NAME_TAKEN")
     found = good(await acme.get("/devices", params={"q": name[5:], "tag": ["roof", "LAB"]}))
-    assert [d["id"] for d in found["content"]] == [made["id"]] and found["page"]["totalElements"] == 1
+    assert [d["id"] for d in found["content"]] == [made["id"]]
+    assert found["page"]["totalElements"] == 1
     changed = good(await acme.put(f"/devices/{made['id']}", json={"name": name, "status": "INACTIVE"}))
-    assert changed["status"] == "INACTIVE" and "tags" not in changed and "location" not in changed
+    assert changed["status"] == "INACTIVE"
+    assert "tags" not in changed
+    assert "location" not in changed
     problem(await acme.get(f"/devices/{made['id']}/health"), 404, "HEALTH_NOT_REPORTED")
     assert (await acme.delete(f"/devices/{made['id']}")).status_code == 204
     problem(await acme.get(f"/devices/{made['id']}"), 404, "NOT_FOUND")
@@ -102,9 +108,11 @@ async def test_ids_of_others_are_unknown(acme: httpx.AsyncClient, globex: httpx.
 async def test_a_token_gives_one_certificate(acme: httpx.AsyncClient, nobody: httpx.AsyncClient) -> None:
     minted = good(await acme.post("/devices/registration/tokens", json={"deviceName": f"gw {new_id()}"}), 201)
     organisation, device, _ = minted["token"].split(".")
-    assert device == minted["deviceId"] and good(await acme.get(f"/devices/{device}"))["status"] == "PENDING"
+    assert device == minted["deviceId"]
+    assert good(await acme.get(f"/devices/{device}"))["status"] == "PENDING"
     listed = await acme.get("/devices/registration/tokens", params={"size": 200})
-    assert minted["token"] not in listed.text and minted["tokenId"] in listed.text
+    assert minted["token"] not in listed.text
+    assert minted["tokenId"] in listed.text
     key = ec.generate_private_key(ec.SECP256R1())
     weak = csr(rsa.generate_private_key(65537, 1024))
     for bad in ("nonsense", weak):
@@ -122,7 +130,8 @@ async def test_a_token_gives_one_certificate(acme: httpx.AsyncClient, nobody: ht
     usage = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     assert list(usage) == [ExtendedKeyUsageOID.CLIENT_AUTH]
     shown = good(await acme.get(f"/devices/{device}"))
-    assert shown["firmwareVersion"] == "1.2.3" and "provisionedAt" in shown
+    assert shown["firmwareVersion"] == "1.2.3"
+    assert "provisionedAt" in shown
     certificates = good(await acme.get(f"/devices/{device}/certificates"))
     assert [(c["serialNumber"], c["status"]) for c in certificates] == [(said["serialNumber"], "ACTIVE")]
     problem(await nobody.post("/devices/provision", json=ask), 409, "TOKEN_ALREADY_USED")
@@ -149,7 +158,8 @@ async def test_sites_and_groups_count_their_devices(acme: httpx.AsyncClient) -> 
     assert good(await acme.get(f"/sites/{site['id']}"))["deviceCount"] == 1
     group = {"name": f"group {tag}", "selector": {"allOf": [tag], "noneOf": ["cold"]}}
     made = good(await acme.post("/device-groups", json=group), 201)
-    assert made["deviceCount"] == 2 and made["selector"] == group["selector"]
+    assert made["deviceCount"] == 2
+    assert made["selector"] == group["selector"]
     good(await acme.put(f"/device-groups/{made['id']}", json={**group, "selector": {"allOf": [tag, "hot"]}}))
     found = good(await acme.get(f"/device-groups/{made['id']}/devices"))
     assert [d["id"] for d in found["content"]] == [device]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from schemas.ids import new_id
-from tests.integration.iot.conftest import MS, Produce, good, iso, problem, sensor_of, virtual
+from tests.integration.iot.conftest import MS, Produce, good, iso, problem, sensor_of, until, virtual
 
 pytestmark = pytest.mark.stack
 HOUR = 3_600_000
@@ -37,8 +37,10 @@ async def test_each_type_lands_in_its_column(acme: httpx.AsyncClient) -> None:
     for key, value in sent.items():
         id = await sensor_of(acme, device, key)
         sensor = good(await acme.get(f"/sensors/{id}"))
-        assert sensor["valueType"] == types[key] and sensor["autoCreated"] and sensor["lastValue"] == value
-        params = {"from": iso(MS - 1), "includeMetadata": True}
+        assert sensor["valueType"] == types[key]
+        assert sensor["autoCreated"]
+        assert sensor["lastValue"] == value
+        params: dict[str, Any] = {"from": iso(MS - 1), "includeMetadata": True}
         raw = good(await acme.get(f"/readings/sensor/{id}", params=params))
         assert raw["points"] == [{"timestamp": iso(MS), "value": value, "metadata": {"n": 1}}]
         assert type(raw["points"][0]["value"]) is type(value)
@@ -54,18 +56,16 @@ async def test_a_repeat_is_stored_once_and_counted(acme: httpx.AsyncClient, prod
     id = await sensor_of(acme, device, "k")
     assert (await send(acme, device, reading(id, MS, 9.0)))["duplicates"] == 1
     await produce(device, [{"sensor": "k", "ts": MS, "d": 7.0}, {"sensor": "k", "ts": MS + 2, "d": 4.5}])
-    async for points in polled(acme, id, 3):
-        assert [p["value"] for p in points] == [1.5, 3.5, 4.5]
+    points = await polled(acme, id, 3)
+    assert [p["value"] for p in points] == [1.5, 3.5, 4.5]
 
 
 async def polled(of: httpx.AsyncClient, id: str, count: int) -> Any:
-    from tests.integration.iot.conftest import until
-
     async def look() -> Any:
         found = good(await of.get(f"/readings/sensor/{id}", params={"from": iso(MS - 86_400_000)}))["points"]
         return found if len(found) >= count else None
 
-    yield await until(look)
+    return await until(look)
 
 
 async def test_what_does_not_fit_is_counted(acme: httpx.AsyncClient) -> None:
@@ -83,7 +83,8 @@ async def test_what_does_not_fit_is_counted(acme: httpx.AsyncClient) -> None:
         {"componentKey": "node", "timestamp": iso(MS), "values": {"a": 1, "b": [1, 2]}},
         reading("flag", MS + 2, False),
     )
-    assert said["accepted"] == 1 and said["quarantined"] == 6 == len(said["quarantineIds"])
+    assert said["accepted"] == 1
+    assert said["quarantined"] == 6 == len(said["quarantineIds"])
 
 
 async def test_the_door_names_what_is_wrong(acme: httpx.AsyncClient) -> None:
@@ -109,12 +110,13 @@ async def test_others_see_nothing(acme: httpx.AsyncClient, globex: httpx.AsyncCl
     await send(acme, device, reading("k", MS, 1.5))
     id = await sensor_of(acme, device, "k")
     for path in ("", "/stats", "/aggregated", "/latest", "/window?window=P1D"):
-        problem(await globex.get(f"/readings/sensor/{id}{path}", params={}), 404, "NOT_FOUND")
+        problem(await globex.get(f"/readings/sensor/{id}{path}"), 404, "NOT_FOUND")
     problem(await globex.get(f"/readings/device/{device}/latest"), 404, "NOT_FOUND")
     body = {"deviceId": device, "readings": [reading("k", MS, 1)]}
     problem(await globex.post("/readings", json=body), 404, "NOT_FOUND")
     (item,) = good(await globex.post("/readings/batch", json={"sensorIds": [id], "mode": "STATS"}))["items"]
-    assert item["error"]["code"] == "NOT_FOUND" and "stats" not in item
+    assert item["error"]["code"] == "NOT_FOUND"
+    assert "stats" not in item
 
 
 async def test_pages_of_raw_readings(acme: httpx.AsyncClient, produce: Produce) -> None:
@@ -142,11 +144,9 @@ async def test_aggregates_are_the_plain_sums(acme: httpx.AsyncClient, produce: P
     for part in np.array_split(np.array(list(values)), 8):
         await produce(device, [{"sensor": "k", "ts": int(ms), "d": values[int(ms)]} for ms in part])
     id = await sensor_of(acme, device, "k")
-    async for _ in polled(acme, id, 1):
-        pass
+    await polled(acme, id, 1)
     start, end = min(values), max(values) + 1
     span = {"from": iso(start), "to": iso(end)}
-    from tests.integration.iot.conftest import until
 
     async def whole() -> Any:
         found = good(await acme.get(f"/readings/sensor/{id}/stats", params=span))
@@ -154,10 +154,12 @@ async def test_aggregates_are_the_plain_sums(acme: httpx.AsyncClient, produce: P
 
     stats = await until(whole)
     every = list(values.values())
-    assert stats["avg"] == pytest.approx(fmean(every)) and stats["stddev"] == pytest.approx(stdev(every))
+    assert stats["avg"] == pytest.approx(fmean(every))
+    assert stats["stddev"] == pytest.approx(stdev(every))
     assert stats["p50"] == pytest.approx(np.quantile(every, 0.5))
     assert stats["p95"] == pytest.approx(np.quantile(every, 0.95))
-    assert stats["min"] == min(every) and stats["first"] == {"timestamp": iso(start), "value": values[start]}
+    assert stats["min"] == min(every)
+    assert stats["first"] == {"timestamp": iso(start), "value": values[start]}
     for bucket, zone, start_of in (
         ("PT6H", "UTC", lambda ms: ms // (6 * HOUR) * 6 * HOUR),
         ("P1D", "America/New_York", lambda ms: midnight(ms, "America/New_York")),
@@ -170,7 +172,8 @@ async def test_aggregates_are_the_plain_sums(acme: httpx.AsyncClient, produce: P
         found = good(await acme.get(f"/readings/sensor/{id}/aggregated", params=params))
         assert [b["bucketStart"] for b in found["buckets"]] == [iso(s).replace(".000", "") for s in sorted(grouped)]
         for b, (_, group) in zip(found["buckets"], sorted(grouped.items()), strict=True):
-            assert b["count"] == len(group) and b["max"] == max(group)
+            assert b["count"] == len(group)
+            assert b["max"] == max(group)
             assert (b["avg"], b["sum"]) == (pytest.approx(fmean(group)), pytest.approx(sum(group)))
 
 

@@ -192,3 +192,12 @@ async def test_catalogues_hold_models(
     refused(await acme.post(f"{one}/functions", json={"Functions": [NIL]}), 422, "Functions")
     await acme.delete(f"{one}/function/{model['UUID']}")
     assert (await acme.delete(one)).json()["Message"] == "Done"
+
+
+async def test_text_that_no_table_can_hold_stops_nobody(acme: httpx.AsyncClient, model: dict[str, Any]) -> None:
+    one = f"/cpt/function/{model['UUID']}"
+    refused(await acme.patch(one, json={"Documentation": "a\0b"}), 422)
+    refused(await acme.patch(one, json={"InputDriverDetails": {"x\0": 1}}), 422)
+    refused(await acme.post("/cpt/catalogues", json={"Name": "a\0b"}), 422)
+    refused(await acme.get("/cpt/functions", params={"Search": "a\0b"}), 422)
+    assert (await acme.patch(one, json={"Documentation": "ab"})).json()["Documentation"] == "ab"

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from schemas import registry
-from schemas.base import Envelope, asking
+from schemas.base import Envelope, asking, storable
 from schemas.ids import derived_id, new_id, number_of
+from schemas.models.messages import ChangeModel
 from schemas.records.messages import PutRecord, RecordPut
 from schemas.upcasts import UPCASTS
 
@@ -95,3 +96,10 @@ def test_ids() -> None:
     assert 0 < number_of(first) < number_of(second) < 2**53
     assert derived_id(first, "x") == derived_id(first, "x") != derived_id(first, "y")
     assert derived_id("not a uuid", 1) == derived_id("not a uuid", "1")
+
+
+def test_text_that_no_table_can_hold_is_known() -> None:
+    plain = ChangeModel(changes={"name": "a\\u0000b", "size": 5})
+    assert storable(plain)
+    assert not storable(ChangeModel(changes={"name": ["a\0b"]}))
+    assert not storable(ChangeModel(changes={"a\0b": 1}))
