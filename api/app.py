@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,6 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import objects as object_links
@@ -93,7 +95,15 @@ def create(config: settings.Settings | None = None) -> FastAPI:
     app.router.routes.append(iot.mounted(state))
     for prefix, build in SURFACES:
         app.mount(prefix, build(state))
+    take_line_breaks(app)
     return app
+
+
+def take_line_breaks(app: FastAPI) -> None:
+    """A path with a line break in it is the surface's to refuse, in its own form: Starlette's patterns stop there."""
+    for route in app.router.routes:
+        if isinstance(route, Mount | Route):
+            route.path_regex = re.compile(route.path_regex.pattern, re.DOTALL)
 
 
 def add_operations(app: FastAPI, state: State) -> None:

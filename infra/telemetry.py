@@ -12,7 +12,6 @@ import orjson
 import structlog
 from aiohttp import web
 from opentelemetry import propagate, trace
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -54,6 +53,8 @@ def set_up(settings: Settings, process: str) -> None:
     )
     structlog.contextvars.bind_contextvars(process=process)
     if settings.tracing.endpoint:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # slow to import
+
         provider = TracerProvider(resource=Resource.create({"service.name": f"sightlog-{process}"}))
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(settings.tracing.endpoint)))
         trace.set_tracer_provider(provider)

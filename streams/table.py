@@ -24,6 +24,7 @@ from streams.models import reactions as models_reactions
 from streams.provisioning import decider as provisioning
 from streams.provisioning import reactions as provisioning_reactions
 from streams.records import decider as records
+from streams.telemetry import decider as telemetry
 from streams.tenancy import decider as tenancy
 from streams.webhooks import decider as webhooks
 from streams.webhooks import reactions as webhooks_reactions
@@ -31,6 +32,7 @@ from streams.webhooks import reactions as webhooks_reactions
 DECIDERS: dict[str, Decider] = {
     "tenancy": tenancy.DECIDER,
     "records": records.DECIDER,
+    "telemetry": telemetry.DECIDER,
     "datasets": datasets.DECIDER,
     "media": media.DECIDER,
     "provisioning": provisioning.DECIDER,

@@ -22,6 +22,8 @@ from schemas.ids import is_id
 
 LIMIT = 1 << 20
 REF = "#/components/schemas/{model}"
+PROBLEM = "application/problem+json"
+PROBLEM_SCHEMA = {"$ref": REF.format(model="ProblemBody")}
 SORTS = ("createdAt", "updatedAt", "name")
 Item = TypeVar("Item")
 Sent = TypeVar("Sent", bound=BaseModel)
@@ -65,7 +67,8 @@ class Answer(Response):
     def __init__(
         self, content: Any, status_code: int = 200, headers: Mapping[str, str] | None = None, kind: str | None = None
     ) -> None:
-        super().__init__(orjson.dumps(content, default=msgspec.to_builtins), status_code, headers, kind)
+        body = b"" if status_code == 204 else orjson.dumps(content, default=msgspec.to_builtins)
+        super().__init__(body, status_code, headers, kind)
 
 
 def present(**members: Any) -> dict[str, Any]:
@@ -158,7 +161,7 @@ def told(
     shape: Any, *codes: int, status: int = 200, body: type[BaseModel] | None = None, **more: Any
 ) -> dict[str, Any]:
     """What a route answers and takes, for its decorator."""
-    problem = {"content": {"application/problem+json": {}}, "model": ProblemBody}
+    problem = {"content": {PROBLEM: {}}, "model": ProblemBody}
     answers: dict[int, dict[str, Any]] = dict.fromkeys((401, *codes, 503), problem)
     said: dict[str, Any] = {"status_code": status, "responses": answers, **more}
     if shape is not None:
@@ -179,13 +182,26 @@ def described(app: FastAPI, base: str) -> dict[str, Any]:
         for operation in (operation for item in found["paths"].values() for operation in item.values()):
             for media in operation.get("requestBody", {}).get("content", {}).values():
                 types.update(media["schema"].pop("$defs", {}))
+            as_refused(operation["responses"])
             for response in operation["responses"].values():
                 as_problem(response.get("content", {}))
+        for name in ("HTTPValidationError", "ValidationError"):
+            types.pop(name, None)
         found["paths"] = {base + path: item for path, item in found["paths"].items()}
         app.openapi_schema = found
     return app.openapi_schema
 
 
+def as_refused(responses: dict[str, Any]) -> None:
+    """A parameter or body at fault is a 400 here."""
+    content = responses.get("422", {}).get("content", {})
+    if str(content.get("application/json", {}).get("schema", {}).get("$ref")).endswith("/HTTPValidationError"):
+        del responses["422"]
+        responses.setdefault("400", {"description": "Bad Request", "content": {PROBLEM: {"schema": PROBLEM_SCHEMA}}})
+
+
 def as_problem(content: dict[str, Any]) -> None:
-    if "application/problem+json" in content and "application/json" in content:
-        content["application/problem+json"] = content.pop("application/json")
+    """A problem has one media type, whatever the route answers otherwise."""
+    if PROBLEM in content:
+        for kind in [kind for kind in content if kind != PROBLEM]:
+            content[PROBLEM] = content.pop(kind)

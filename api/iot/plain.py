@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import Request
@@ -10,7 +11,7 @@ from pydantic import BaseModel
 from api.auth import Caller
 from api.gateway import Gateway, asked
 from api.iot.answers import Page, of, present, stamp
-from api.iot.problems import absent
+from api.iot.problems import absent, invalid
 from infra.postgres import Row
 from projections.records import queries as records
 from schemas.records.messages import PutRecord, RetireRecord
@@ -31,7 +32,14 @@ async def fetched(gate: Gateway, caller: Caller, kind: str, id: str) -> Row:
 
 
 async def listed(
-    gate: Gateway, caller: Caller, kind: str, page: Page, *, where: dict[str, Any] | None = None, q: str | None = None
+    gate: Gateway,
+    caller: Caller,
+    kind: str,
+    page: Page,
+    *,
+    where: dict[str, Any] | None = None,
+    q: str | None = None,
+    also: Sequence[records.Also] = (),
 ) -> tuple[list[Row], int]:
     field, descending = page.order
     async with gate.reading(caller) as db:
@@ -44,6 +52,7 @@ async def listed(
             descending=descending,
             limit=page.size,
             offset=page.offset,
+            also=also,
         )
 
 
@@ -59,6 +68,19 @@ async def replaced(
     gate: Gateway, caller: Caller, kind: str, id: str, body: dict[str, Any], expected: int | None = None
 ) -> None:
     await gate.ask(PutRecord(kind=kind, body=body, expected=expected), stream=id, caller=caller)
+
+
+async def needed(gate: Gateway, caller: Caller, kind: str, id: str, field: str, status: int = 404) -> Row:
+    """The record that a body names.
+
+    Errors: Problem 404, or 422 `INVALID_REFERENCE`, with the field.
+    """
+    async with gate.reading(caller) as db:
+        row = await records.one(db, kind, id)
+    if row is None:
+        code = "NOT_FOUND" if status == 404 else "INVALID_REFERENCE"
+        raise invalid(field, "NOT_FOUND", "There is no such thing here.", status, code)
+    return row
 
 
 async def retired(gate: Gateway, caller: Caller, kind: str, id: str) -> None:

@@ -39,7 +39,9 @@ KEEP_ALIVE = 60
 
 @router.post(
     TOKENS,
-    **told(wire.RegistrationTokenCreated, 400, 402, 403, 409, 413, 422, status=201, body=wire.RegistrationTokenCreate),
+    **told(
+        wire.RegistrationTokenCreated, 400, 402, 403, 404, 409, 413, 422, status=201, body=wire.RegistrationTokenCreate
+    ),
 )
 async def create_registration_token(request: Request, caller: Admin, body: Mint, gate: Gate) -> Answer:
     """Mint a one-time registration token: the device is there at once, as PENDING"""

@@ -20,9 +20,20 @@ from schemas.registry import current, types, versions
 
 router = APIRouter(prefix="/schemas", tags=["Specification and schemas"])
 Kind = Literal["sensor-profile", "device-profile", "message"]
-REGISTRY = "application/vnd.schemaregistry.v1+json"
 NO_SUBJECT, NO_VERSION, NO_SCHEMA = 40401, 40402, 40403
 VALUE = "-value"
+
+
+class JsonLd(Answer):
+    media_type = dtdl.MEDIA_TYPE
+
+
+class JsonSchema(Answer):
+    media_type = "application/schema+json"
+
+
+class Registry(Answer):
+    media_type = "application/vnd.schemaregistry.v1+json"
 
 
 class SchemaIndexEntry(Shown):
@@ -51,16 +62,16 @@ async def list_schemas(caller: Member, gate: Gate, kind: Kind | None = None) -> 
     return Answer(found)
 
 
-@router.get("/sensor-profile/{id}", **told(dtdl.DtdlInterface, 404))
+@router.get("/sensor-profile/{id}", **told(dtdl.DtdlInterface, 404, response_class=JsonLd))
 async def get_sensor_profile_schema(id: str, caller: Member, gate: Gate) -> Answer:
     """Sensor profile as DTDL-style JSON-LD"""
-    return Answer(dtdl.sensor_profile(await profile(gate, caller, "sensor-profile", id)), kind=dtdl.MEDIA_TYPE)
+    return JsonLd(dtdl.sensor_profile(await profile(gate, caller, "sensor-profile", id)))
 
 
-@router.get("/device-profile/{id}", **told(dtdl.DtdlInterface, 404))
+@router.get("/device-profile/{id}", **told(dtdl.DtdlInterface, 404, response_class=JsonLd))
 async def get_device_profile_schema(id: str, caller: Member, gate: Gate) -> Answer:
     """Device profile as DTDL-style JSON-LD"""
-    return Answer(dtdl.device_profile(await profile(gate, caller, "device-profile", id)), kind=dtdl.MEDIA_TYPE)
+    return JsonLd(dtdl.device_profile(await profile(gate, caller, "device-profile", id)))
 
 
 async def profile(gate: Gateway, caller: Caller, kind: str, id: str) -> dict[str, Any]:
@@ -72,13 +83,13 @@ async def profile(gate: Gateway, caller: Caller, kind: str, id: str) -> dict[str
     return body
 
 
-@router.get("/message/{name}", **told(dict[str, Any], 404))
+@router.get("/message/{name}", **told(dict[str, Any], 404, response_class=JsonSchema))
 async def get_message_schema(name: str) -> Answer:
     """JSON Schema of one device message"""
     found = messages.SCHEMAS.get(name)
     if found is None:
         raise absent()
-    return Answer(found, kind="application/schema+json")
+    return JsonSchema(found)
 
 
 def subjects() -> dict[str, tuple[str, ...]]:
@@ -89,10 +100,6 @@ def subjects() -> dict[str, tuple[str, ...]]:
 
 def facts() -> dict[str, str]:
     return {kind.TOPIC: name for name, kind in types().items() if kind.KIND == "fact"}
-
-
-def registry_answer(content: Any) -> Answer:
-    return Answer(content, kind=REGISTRY)
 
 
 def missing(code: int, message: str) -> Problem:
@@ -110,10 +117,10 @@ class RegistryProblem(Problem):
         return {**super().body(request), "error_code": self.error_code, "message": self.detail}
 
 
-@router.get("/ids/{id}", **told(dict[str, Any], 404))
+@router.get("/ids/{id}", **told(dict[str, Any], 404, response_class=Registry))
 async def get_schema_by_id(id: int) -> Answer:
     """The Avro schema that messages with this id were written with"""
-    return registry_answer({"schema": text(id)})
+    return Registry({"schema": text(id)})
 
 
 def text(id: int) -> str:
@@ -125,13 +132,13 @@ def text(id: int) -> str:
 
 @router.get("/schemas/ids/{id}", include_in_schema=False)
 async def get_schema_as_registry(id: int) -> Answer:
-    return registry_answer({"schema": text(id)})
+    return Registry({"schema": text(id)})
 
 
-@router.get("/subjects", **told(list[str]))
+@router.get("/subjects", **told(list[str], response_class=Registry))
 async def list_subjects() -> Answer:
     """Subjects of the registry"""
-    return registry_answer(sorted(subjects()))
+    return Registry(sorted(subjects()))
 
 
 def history(subject: str) -> list[tuple[int, int]]:
@@ -142,13 +149,13 @@ def history(subject: str) -> list[tuple[int, int]]:
     return [(n, id) for name in names for n, (id, _) in enumerate(published()[name], start=1)]
 
 
-@router.get("/subjects/{subject}/versions", **told(list[int], 404))
+@router.get("/subjects/{subject}/versions", **told(list[int], 404, response_class=Registry))
 async def list_subject_versions(subject: str) -> Answer:
     """Versions of a subject"""
-    return registry_answer([number for number, _ in history(subject)])
+    return Registry([number for number, _ in history(subject)])
 
 
-@router.get("/subjects/{subject}/versions/{version}", **told(dict[str, Any], 404))
+@router.get("/subjects/{subject}/versions/{version}", **told(dict[str, Any], 404, response_class=Registry))
 async def get_subject_version(subject: str, version: str) -> Answer:
     """One version of a subject: its number or `latest`"""
     found = history(subject)
@@ -156,4 +163,4 @@ async def get_subject_version(subject: str, version: str) -> Answer:
     id = dict(found).get(wanted)
     if id is None:
         raise missing(NO_VERSION, "Version not found")
-    return registry_answer({"subject": subject, "version": wanted, "id": id, "schema": text(id)})
+    return Registry({"subject": subject, "version": wanted, "id": id, "schema": text(id)})

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from api.gateway import Gate, Gateway
-from api.noxovision import wire
+from api.noxovision import document, wire
 from api.noxovision.auth import Reader
 from api.noxovision.paths import operation
 from api.noxovision.problems import later
@@ -101,7 +101,7 @@ class Figures:
         return max(SOONEST, min(LATEST, math.ceil(seconds)))
 
 
-@operation(router, "GET", "getLatency", response_model=wire.Latency)
+@operation(router, "GET", "getLatency", response_model=wire.Latency, responses=document.problems(422))
 async def latency(
     request: Request, caller: Reader, gate: Gate, media_type: Annotated[Literal["video", "image"], Query()]
 ) -> Response:
@@ -119,7 +119,7 @@ async def latency(
     return Response(msgspec.json.encode(body), media_type="application/json")
 
 
-@operation(router, "GET", "getCapacity", response_model=wire.Capacity)
+@operation(router, "GET", "getCapacity", response_model=wire.Capacity, responses=document.problems())
 async def capacity(request: Request, caller: Reader, gate: Gate) -> Response:
     """Share of the system in use"""
     figures: Figures = request.app.state.figures

@@ -14,3 +14,8 @@ async def image_of_bytes(db: Connection, sha256: str) -> Row | None:
 async def image_at(db: Connection, storage_key: str) -> Row | None:
     """The picture that lies at this key, kept or not."""
     return await db.fetchrow("select * from media.images where storage_key = $1", storage_key)
+
+
+async def stored(db: Connection) -> int:
+    """Bytes of the pictures that are kept."""
+    return int(await db.fetchval("select coalesce(sum(size), 0) from media.images where discarded_at is null"))

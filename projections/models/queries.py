@@ -153,3 +153,76 @@ async def for_analysis(db: Connection, ids: list[str] | None, limit: int) -> lis
         ids,
         limit,
     )
+
+
+PROJECT = "(select r.id from records.records r where r.kind = 'project' and r.number = $1)"
+"""Ids of the project with this number."""
+
+VERSION = """
+select m.id, m.number, m.name, m.revision, m.labels, m.boxes, m.named_input, m.input_details, m.status, m.stage,
+       m.created_at, m.updated_at, t.number as training_number, t.project, t.dataset, t.architecture, t.best_metrics,
+       f.id as file, f.key, f.digest, f.size, f.media_type,
+       (select count(*) from fleet.devices d left join fleet.health h on h.device = d.id
+        where d.retired_at is null and (h.model = m.number::text or exists (
+            select from models.pipelines p where p.device = d.id and p.models @> array[m.id]))) as deployed
+from models.models m
+left join models.trainings t on t.model = m.id
+left join lateral (
+    select a.* from models.artefacts a where a.model = m.id order by a.target is not null, a.media_type limit 1
+) f on true
+"""
+"""A model with where it comes from and its best file: the checked one goes before the one as it came."""
+
+
+async def versions(
+    db: Connection, project: int | None, stage: str | None, *, limit: int, offset: int = 0
+) -> tuple[list[Row], int]:
+    """A page of models, newest first, and how many there are. `project` is a number."""
+    where = f"""where m.removed_at is null and ($1::bigint is null or t.project::text in {PROJECT})
+                and ($2::text is null or m.stage = $2)"""
+    order = "order by m.created_at desc, m.id desc limit $3 offset $4"
+    rows = await db.fetch(f"{VERSION} {where} {order}", project, stage, limit, offset)
+    source = "models.models m left join models.trainings t on t.model = m.id"
+    return rows, await db.fetchval(f"select count(*) from {source} {where}", project, stage)
+
+
+async def version(db: Connection, number: int) -> Row | None:
+    return await db.fetchrow(f"{VERSION} where m.number = $1 and m.removed_at is null", number)
+
+
+TRAINING = "select t.*, m.number as model_number from models.trainings t left join models.models m on m.id = t.model"
+
+
+async def trainings(
+    db: Connection, project: int | None, status: str | None, *, limit: int, offset: int = 0
+) -> tuple[list[Row], int]:
+    """A page of trainings, newest first, and how many there are. `project` is a number."""
+    where = f"""where ($1::bigint is null or t.project::text in {PROJECT}) and ($2::text is null or t.status = $2)"""
+    order = "order by t.created_at desc, t.id desc limit $3 offset $4"
+    rows = await db.fetch(f"{TRAINING} {where} {order}", project, status, limit, offset)
+    return rows, await db.fetchval(f"select count(*) from models.trainings t {where}", project, status)
+
+
+async def training(db: Connection, *, number: int | None = None, id: str | None = None) -> Row | None:
+    return await db.fetchrow(f"{TRAINING} where t.number = $1 or t.id = $2", number, id)
+
+
+async def curve(db: Connection, training: str) -> list[Row]:
+    """What each epoch came to, in their order."""
+    return await db.fetch("select * from models.epochs where training = $1 order by epoch", training)
+
+
+EXPORT = "select e.*, m.number as model_number from models.exports e join models.models m on m.id = e.model"
+
+
+async def exports(db: Connection, model: int | None, *, limit: int, offset: int = 0) -> tuple[list[Row], int]:
+    """A page of exports, newest first, and how many there are. `model` is a number."""
+    where = "where ($1::bigint is null or m.number = $1)"
+    order = "order by e.created_at desc, e.id desc limit $2 offset $3"
+    rows = await db.fetch(f"{EXPORT} {where} {order}", model, limit, offset)
+    source = "models.exports e join models.models m on m.id = e.model"
+    return rows, await db.fetchval(f"select count(*) from {source} {where}", model)
+
+
+async def export(db: Connection, *, number: int | None = None, id: str | None = None) -> Row | None:
+    return await db.fetchrow(f"{EXPORT} where e.number = $1 or e.id = $2", number, id)

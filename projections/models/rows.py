@@ -15,6 +15,8 @@ from schemas.models.messages import (
     Events,
     ModelChanged,
     ModelCheckStarted,
+    ModelExported,
+    ModelExportRequested,
     ModelFailed,
     ModelFile,
     ModelFileReplaced,
@@ -23,12 +25,31 @@ from schemas.models.messages import (
     ModelRemoved,
     ModelUploaded,
     PipelinesSet,
+    TrainingAdvanced,
+    TrainingCancelled,
+    TrainingFailed,
+    TrainingFinished,
+    TrainingRequested,
+    TrainingStarted,
 )
 
 IDLE: Values = {"lease": None, "worker": None}
+Training = (
+    TrainingRequested | TrainingStarted | TrainingAdvanced | TrainingFinished | TrainingFailed | TrainingCancelled
+)
+Export = ModelExportRequested | ModelExported
 
 
 def rows(event: Events, meta: Envelope) -> Iterable[Row]:
+    if isinstance(event, Training):
+        yield from trained(event, meta)
+    elif isinstance(event, Export):
+        yield exported(event, meta)
+    else:
+        yield from model(event, meta)
+
+
+def model(event: Any, meta: Envelope) -> Iterable[Row]:
     match event:
         case ModelUploaded():
             about = {"status": "new", "number": number_of(meta.stream), "created_at": meta.time, "pending": {}}
@@ -58,6 +79,41 @@ def rows(event: Events, meta: Envelope) -> Iterable[Row]:
         case PipelinesSet():
             values = {**stamps(meta), "pipelines": event.pipelines, "models": list(event.models)}
             yield Put("pipelines", {"device": event.device}, values)
+
+
+def trained(event: Training, meta: Envelope) -> Iterable[Row]:
+    key, now = {"id": meta.stream}, stamps(meta)
+    over = {**now, **IDLE, "completed_at": meta.time}
+    match event:
+        case TrainingRequested():
+            new = {"status": "queued", "number": number_of(meta.stream), "created_at": meta.time}
+            yield Put("trainings", key, {**now, **new, **members(event, set())})
+        case TrainingStarted(lease=lease, worker=worker):
+            held = {"lease": lease, "worker": worker, "started_at": meta.time}
+            yield Change("trainings", key, {**now, **held, "status": "preparing"})
+        case TrainingAdvanced():
+            figures = {"metrics": event.metrics} if event.metrics else {}
+            best = {"best_metrics": event.metrics} if event.metrics and event.best else {}
+            told = {"status": "running", "epoch": event.epoch, "progress": event.progress, **figures, **best}
+            yield Change("trainings", key, {**now, **told})
+            if event.metrics:
+                point = {**now, "created_at": meta.time, **figures}
+                yield Put("epochs", {"training": meta.stream, "epoch": event.epoch}, point)
+        case TrainingFinished():
+            yield Change("trainings", key, {**over, "status": "completed", "progress": 1.0, "model": event.model})
+        case TrainingFailed():
+            yield Change("trainings", key, {**over, "status": "failed", "error_message": event.message})
+        case TrainingCancelled():
+            yield Change("trainings", key, {**over, "status": "cancelled"})
+
+
+def exported(event: Export, meta: Envelope) -> Row:
+    if isinstance(event, ModelExportRequested):
+        new = {"status": "queued", "number": number_of(meta.stream), "created_at": meta.time}
+        return Put("exports", {"id": meta.stream}, {**stamps(meta), **new, **members(event, {"source"})})
+    file = {"key": event.file.key, "digest": event.file.digest, "size": event.file.size}
+    done = {"status": "completed", "completed_at": meta.time}
+    return Change("exports", {"id": meta.stream}, {**stamps(meta), **done, **file})
 
 
 def members(event: Any, without: set[str]) -> Values:

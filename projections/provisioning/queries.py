@@ -18,12 +18,13 @@ async def key_of(db: Connection, digest: str) -> Row | None:
     return await db.fetchrow("select * from provisioning.key_of($1)", digest)
 
 
-async def token(db: Connection, id: str, kind: str) -> Row | None:
-    return await db.fetchrow("select * from provisioning.tokens where id = $1 and kind = $2", id, kind)
-
-
 TOKEN_STATUS = """case when spent_at is not null then 'CONSUMED' when revoked_at is not null then 'REVOKED'
     when expires_at <= now() then 'EXPIRED' else 'PENDING' end"""
+
+
+async def token(db: Connection, id: str, kind: str) -> Row | None:
+    sql = f"select *, {TOKEN_STATUS} as status from provisioning.tokens where id = $1 and kind = $2"
+    return await db.fetchrow(sql, id, kind)
 
 
 async def tokens(

@@ -34,6 +34,21 @@ def before(member: str, at: datetime) -> Also:
     return Also(f"(body ->> '{member}')::timestamptz < {{}}", at)
 
 
+def not_after(member: str, at: datetime) -> Also:
+    return Also(f"(body ->> '{member}')::timestamptz <= {{}}", at)
+
+
+def running(member: str, at: datetime) -> Also:
+    """What has no end, or ends later."""
+    return Also(f"coalesce((body ->> '{member}')::timestamptz > {{}}, true)", at)
+
+
+def on_device(first: str, second: str, device: str) -> Also:
+    """One of two members names a component of the device."""
+    components = "select c.id from records.records c where c.kind = 'component' and c.device = {}"
+    return Also(f"array[body ->> '{first}', body ->> '{second}'] && array({components})", device)
+
+
 def until(start: str, end: str, at: datetime) -> Also:
     """What lasts to `at` or beyond: by its end, or by its start where it is a point."""
     return Also(f"coalesce(body ->> '{end}', body ->> '{start}')::timestamptz >= {{}}", at)

@@ -137,6 +137,20 @@ async def stored(
     return {(row["sensor"], row["ms"]) for row in found}
 
 
+async def counted(stores: Reader, organisation: str, start: datetime, end: datetime) -> int:
+    """How many readings an organisation has of a time."""
+    (row,) = await stores.rows(
+        """select count() as n from readings final
+           where organisation = {org:String} and ts >= fromUnixTimestamp64Milli({low:Int64}, 'UTC')
+             and ts < fromUnixTimestamp64Milli({high:Int64}, 'UTC')""",
+        organisation,
+        org=organisation,
+        low=ms(start),
+        high=ms(end),
+    )
+    return int(row["n"])
+
+
 def usable(row: dict[str, Any]) -> dict[str, Any]:
     """Without what is no number: the deviation of a single value."""
     return {name: value for name, value in row.items() if not (isinstance(value, float) and not math.isfinite(value))}
@@ -238,3 +252,51 @@ async def weighed(db: Connection, stores: Reader, fact: Readings, meta: Envelope
 def extent(fresh: pl.DataFrame) -> tuple[int, int]:
     low, high = fresh["ts"].min(), fresh["ts"].max()
     return (low, high) if isinstance(low, int) and isinstance(high, int) else (0, 0)
+
+
+class Aside(msgspec.Struct, frozen=True):
+    """Which payloads put aside: every member that is set narrows."""
+
+    organisation: str
+    device: str | None = None
+    reasons: tuple[str, ...] = ()
+    start: datetime | None = None
+    end: datetime | None = None
+    id: str | None = None
+
+
+ASIDE = """from quarantine final where organisation = {org:String} and id not in {gone:Array(String)}
+    and (empty({device:String}) or device = {device:String}) and (empty({id:String}) or id = {id:String})
+    and (empty({reasons:Array(String)}) or reason in {reasons:Array(String)})
+    and received >= fromUnixTimestamp64Milli({low:Int64}, 'UTC')
+    and received < fromUnixTimestamp64Milli({high:Int64}, 'UTC')
+"""
+
+
+async def put_aside(
+    db: Connection, stores: Reader, wanted: Aside, *, limit: int, offset: int
+) -> tuple[list[dict[str, Any]], int]:
+    """A page of payloads put aside and not discarded, newest first, and how many there are."""
+    gone = await db.fetch("select id from telemetry.discarded where created_at > now() - interval '31 days'")
+    bound: dict[str, Any] = {
+        "org": wanted.organisation,
+        "gone": [row["id"] for row in gone],
+        "device": wanted.device or "",
+        "id": wanted.id or "",
+        "reasons": list(wanted.reasons),
+        "low": ms(wanted.start) if wanted.start else 0,
+        "high": ms(wanted.end) if wanted.end else ms(when(rows.SANE_MS[1])),
+    }
+    page = f"select * {ASIDE} order by received desc, id limit {{limit:UInt32}} offset {{offset:UInt32}}"
+    found = await stores.rows(page, wanted.organisation, **bound, limit=limit, offset=offset)
+    (total,) = await stores.rows(f"select count() as n {ASIDE}", wanted.organisation, **bound)
+    return found, total["n"]
+
+
+async def used(stores: Reader, organisation: str, start: datetime, end: datetime) -> int:
+    """How many readings of a span are stored."""
+    sql = """select count() as n from readings final where organisation = {org:String}
+               and ts >= fromUnixTimestamp64Milli({low:Int64}, 'UTC')
+               and ts < fromUnixTimestamp64Milli({high:Int64}, 'UTC')"""
+    (row,) = await stores.rows(sql, organisation, org=organisation, low=ms(start), high=ms(end))
+    return int(row["n"])

@@ -97,26 +97,36 @@ def given() -> pl.Expr:
     return pl.when(usable).then(pl.coalesce(named))
 
 
+NAMES = ("organisation", "device", "part", "sensor")
+
+
 def resolved(rows: pl.DataFrame, known: Known) -> pl.DataFrame:
-    """Readings of active devices with component, profile field and sensor: by sensor id, else by key of the device
-    (`default` first); a structured one by component and key."""
+    """Readings of active devices with component, profile field and sensor. Few names stand on many readings, so the
+    names are looked up and the readings only joined to them."""
+    names = named(rows.select(NAMES).unique(maintain_order=True), known)
+    rows = rows.join(names, on=NAMES, nulls_equal=True, maintain_order="left")
+    # a field that the profile does not name may come from a newer minor: skipped
+    return rows.filter(pl.col("part").is_null() | pl.col("profile").is_null() | pl.col("field_type").is_not_null())
+
+
+def named(names: pl.DataFrame, known: Known) -> pl.DataFrame:
+    """What stands behind each name: by sensor id, else by key of the device (`default` first); a structured reading's
+    by component and key."""
     structured = pl.col("part").is_not_null()
-    rows = rows.join(known.devices.filter("active"), on=["organisation", "device"]).with_columns(
+    names = names.join(known.devices.filter("active"), on=["organisation", "device"]).with_columns(
         component=pl.col("part").fill_null(DEFAULT), base=pl.col("sensor").str.replace(r"\[\d+\]$", "")
     )
-    rows = rows.join(known.components, on=["device", "component"], how="left")
-    rows = rows.join(known.fields, left_on=["profile", "base"], right_on=["profile", "field"], how="left")
+    names = names.join(known.components, on=["device", "component"], how="left")
+    names = names.join(known.fields, left_on=["profile", "base"], right_on=["profile", "field"], how="left")
     sensors = known.sensors.rename({"component_id": "of"})
     by_id = sensors.with_columns(sensor="id")
     by_key = sensors.unique(["device", "key"], keep="first", maintain_order=True).with_columns(sensor="key")
     by_part = known.sensors.with_columns(sensor="key", of="component_id")
-    scalar = rows.filter(~structured)
+    scalar = names.filter(~structured)
     found = scalar.join(by_id, on=["device", "sensor"])
     rest = scalar.join(by_id, on=["device", "sensor"], how="anti").join(by_key, on=["device", "sensor"], how="left")
-    parts = rows.filter(structured).join(by_part, on=["device", "component_id", "sensor"], how="left")
-    both = pl.concat([found, rest, parts.select(found.columns)]).sort("partition", "offset", "n")
-    # a field that the profile does not name may come from a newer minor: skipped
-    return both.filter(pl.col("part").is_null() | pl.col("profile").is_null() | pl.col("field_type").is_not_null())
+    parts = names.filter(structured).join(by_part, on=["device", "component_id", "sensor"], how="left")
+    return pl.concat([found, rest, parts.select(found.columns)])
 
 
 def foretold(rows: pl.DataFrame) -> pl.DataFrame:
@@ -219,7 +229,7 @@ def together(rows: pl.DataFrame, known: Known) -> pl.DataFrame:
 def store(rows: pl.DataFrame) -> pl.DataFrame:
     """Rows of the table `readings`; of two readings at one time the first stays."""
     rows = rows.with_columns(sensor="id", ts=pl.from_epoch("ts", time_unit="ms").dt.replace_time_zone("UTC"))
-    return rows.select(STORED).unique(["organisation", "sensor", "ts"], keep="first", maintain_order=True)
+    return rows.select(STORED).unique(["sensor", "ts"], keep="first", maintain_order=True)
 
 
 def latest(stored: pl.DataFrame) -> pl.DataFrame:

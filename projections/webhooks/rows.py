@@ -42,7 +42,8 @@ def rows(event: Events, meta: Envelope) -> Iterable[Row]:
             return (Put("signing_keys", {"id": meta.id}, {**born(meta), **plain(event)}),)
         case EventAnnounced():
             values = {name: getattr(event, name) for name in ("event_type", "occurred_at", "job")}
-            return (Put("events", {"id": event.event}, {**born(meta), **values, "body": body(event.body)}),)
+            kept = {**values, "body": body(event.body), "thin": event.thin and body(event.thin)}
+            return (Put("events", {"id": event.event}, {**born(meta), **kept}),)
         case MessageQueued():
             return (queued(event, meta),)
         case _:
@@ -94,7 +95,7 @@ def of_message(event: Any, meta: Envelope) -> Values:
         case MessageBlocked():
             return {**AT_REST, "state": "blocked"}
         case MessageExhausted():
-            return {**AT_REST, "state": "exhausted"}
+            return {"due": None, "state": "exhausted"}
         case RetryRequested(trigger=trigger, due=due):
             return {"asked": due, "trigger": trigger}
     return {}

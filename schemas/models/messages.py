@@ -61,6 +61,13 @@ class AddPipelines(Command, frozen=True, kw_only=True):
     models: tuple[PipelineModel, ...] = ()
 
 
+class CancelTraining(Command, frozen=True, kw_only=True):
+    """Ends a training that has not ended."""
+
+    CONTEXT = "models"
+    TOPIC = "models.commands"
+
+
 class ChangeModel(Command, frozen=True, kw_only=True):
     """Replaces the named members of its description."""
 
@@ -79,7 +86,48 @@ class ConvertModel(Command, frozen=True, kw_only=True):
     targets: tuple[str, ...] = ()
 
 
+class ExportModel(Command, frozen=True, kw_only=True):
+    """Makes a file of a model for another runtime; `file` is what it is made of, as the sender saw it. The stream follows from what is asked, so that the same comes to the same job."""
+
+    CONTEXT = "models"
+    TOPIC = "models.commands"
+
+    model: str
+    format: str
+    precision: str
+    file: ModelFile
+
+
+class FailTraining(Command, frozen=True, kw_only=True):
+    """The training cannot go on, and why."""
+
+    CONTEXT = "models"
+    TOPIC = "models.commands"
+
+    lease: str
+    message: str
+
+
+class FinishTraining(Command, frozen=True, kw_only=True):
+    """The training has made this model."""
+
+    CONTEXT = "models"
+    TOPIC = "models.commands"
+
+    lease: str
+    model: str
+
+
 class LapseModelCheck(Command, frozen=True, kw_only=True):
+    """Sent by the stream's own timer: the worker has not reported in time."""
+
+    CONTEXT = "models"
+    TOPIC = "models.commands"
+
+    lease: str
+
+
+class LapseTraining(Command, frozen=True, kw_only=True):
     """Sent by the stream's own timer: the worker has not reported in time."""
 
     CONTEXT = "models"
@@ -137,6 +185,35 @@ class ReportModelChecked(Command, frozen=True, kw_only=True):
     artefacts: tuple[ModelFile, ...] = ()
 
 
+class ReportTraining(Command, frozen=True, kw_only=True):
+    """How far the worker is, and that it lives: `epoch` epochs are done. Figures come with the end of one; `best`: none before was better."""
+
+    CONTEXT = "models"
+    TOPIC = "models.commands"
+
+    lease: str
+    epoch: int
+    progress: float
+    metrics: Json = msgspec.field(default_factory=dict)
+    best: bool = False
+
+
+class RequestTraining(Command, frozen=True, kw_only=True):
+    """Trains a detector or classifier on a frozen dataset version; `splits` is how many pictures each share of it has. The stream is the job."""
+
+    CONTEXT = "models"
+    TOPIC = "models.commands"
+
+    dataset: str
+    project: str
+    name: str
+    architecture: str
+    base: str | None = None
+    hyperparameters: Json = msgspec.field(default_factory=dict)
+    epochs: int
+    splits: Json
+
+
 class SetPipelines(Command, frozen=True, kw_only=True):
     """Replaces what a device runs; the stream is `pipelines:` and the device id."""
 
@@ -151,6 +228,16 @@ class SetPipelines(Command, frozen=True, kw_only=True):
 
 class StartModelCheck(Command, frozen=True, kw_only=True):
     """A worker takes the check of a model that waits."""
+
+    CONTEXT = "models"
+    TOPIC = "models.commands"
+
+    lease: str
+    worker: str
+
+
+class StartTraining(Command, frozen=True, kw_only=True):
+    """A worker takes a training that waits."""
 
     CONTEXT = "models"
     TOPIC = "models.commands"
@@ -205,6 +292,27 @@ class ModelCheckStarted(Event, frozen=True, kw_only=True):
     worker: str
     until: datetime
     targets: tuple[str, ...] = ()
+
+
+class ModelExportRequested(Event, frozen=True, kw_only=True):
+    """A file of a model is wanted in this format."""
+
+    CONTEXT = "models"
+    TOPIC = "models.events"
+
+    model: str
+    format: str
+    precision: str
+    source: str
+
+
+class ModelExported(Event, frozen=True, kw_only=True):
+    """The file is there."""
+
+    CONTEXT = "models"
+    TOPIC = "models.events"
+
+    file: ModelFile
 
 
 class ModelFailed(Event, frozen=True, kw_only=True):
@@ -303,17 +411,89 @@ class PipelinesSet(Event, frozen=True, kw_only=True):
     models: tuple[str, ...] = ()
 
 
+class TrainingAdvanced(Event, frozen=True, kw_only=True):
+    """So far is it; the worker has it until then."""
+
+    CONTEXT = "models"
+    TOPIC = "models.events"
+
+    epoch: int
+    progress: float
+    metrics: Json = msgspec.field(default_factory=dict)
+    best: bool = False
+    until: datetime
+
+
+class TrainingCancelled(Event, frozen=True, kw_only=True):
+    """Ended before its time; what it had learnt is dropped."""
+
+    CONTEXT = "models"
+    TOPIC = "models.events"
+
+
+class TrainingFailed(Event, frozen=True, kw_only=True):
+    """Made nothing, and why."""
+
+    CONTEXT = "models"
+    TOPIC = "models.events"
+
+    message: str
+
+
+class TrainingFinished(Event, frozen=True, kw_only=True):
+    """The training has made this model."""
+
+    CONTEXT = "models"
+    TOPIC = "models.events"
+
+    model: str
+
+
+class TrainingRequested(Event, frozen=True, kw_only=True):
+    """A training waits for a worker."""
+
+    CONTEXT = "models"
+    TOPIC = "models.events"
+
+    dataset: str
+    project: str
+    name: str
+    architecture: str
+    base: str | None = None
+    hyperparameters: Json = msgspec.field(default_factory=dict)
+    epochs: int
+
+
+class TrainingStarted(Event, frozen=True, kw_only=True):
+    """A worker is at it until then."""
+
+    CONTEXT = "models"
+    TOPIC = "models.events"
+
+    lease: str
+    worker: str
+    until: datetime
+
+
 Commands = (
     AddPipelines
+    | CancelTraining
     | ChangeModel
     | ConvertModel
+    | ExportModel
+    | FailTraining
+    | FinishTraining
     | LapseModelCheck
+    | LapseTraining
     | RemoveModel
     | RemovePipelines
     | ReplaceModelFile
     | ReportModelChecked
+    | ReportTraining
+    | RequestTraining
     | SetPipelines
     | StartModelCheck
+    | StartTraining
     | UploadModel
 )
 
@@ -321,6 +501,8 @@ Commands = (
 Events = (
     ModelChanged
     | ModelCheckStarted
+    | ModelExportRequested
+    | ModelExported
     | ModelFailed
     | ModelFileReplaced
     | ModelQueued
@@ -328,4 +510,10 @@ Events = (
     | ModelRemoved
     | ModelUploaded
     | PipelinesSet
+    | TrainingAdvanced
+    | TrainingCancelled
+    | TrainingFailed
+    | TrainingFinished
+    | TrainingRequested
+    | TrainingStarted
 )

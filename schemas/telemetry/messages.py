@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from schemas.base import Fact, Record
+from schemas.base import Command, Event, Fact, Record
 
 
 class Reading(Record, frozen=True, kw_only=True):
@@ -19,6 +19,20 @@ class Reading(Record, frozen=True, kw_only=True):
     metadata: str | None = None
 
 
+class DiscardQuarantined(Command, frozen=True, kw_only=True):
+    """A payload put aside has been looked at and is wanted no more; the stream is its id."""
+
+    CONTEXT = "telemetry"
+    TOPIC = "telemetry.commands"
+
+
+class QuarantinedDiscarded(Event, frozen=True, kw_only=True):
+    """A payload put aside is shown no more."""
+
+    CONTEXT = "telemetry"
+    TOPIC = "telemetry.events"
+
+
 class Readings(Fact, frozen=True, kw_only=True):
     """A device's batch of readings; the key is the device id. Of the four values exactly one is filled (IoT contract, 6.10)."""
 
@@ -27,6 +41,12 @@ class Readings(Fact, frozen=True, kw_only=True):
 
     device: str
     readings: tuple[Reading, ...]
+
+
+Commands = DiscardQuarantined
+
+
+Events = QuarantinedDiscarded
 
 
 Facts = Readings

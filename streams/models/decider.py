@@ -1,4 +1,4 @@
-"""Models and what devices run of them: two aggregates, one context. Pure."""
+"""Models, what devices run of them, how they are trained and exported: four aggregates, one context. Pure."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ import msgspec
 from schemas.base import Envelope
 from schemas.models.messages import Commands, Events, PipelinesSet
 from streams.decision import Claim, Decider, Reference, Refusal, Timer
-from streams.models import model, pipelines
+from streams.models import export, model, pipelines, training
 
 
 class State(msgspec.Struct, frozen=True):
-    """A stream is one of the two."""
+    """A stream is one of the four."""
 
     model: model.Model | None = None
     pipelines: pipelines.Pipelines | None = None
+    training: training.Training | None = None
+    export: export.Export | None = None
 
 
 INITIAL = State()
@@ -23,12 +25,20 @@ INITIAL = State()
 def decide(state: State, command: Commands, meta: Envelope) -> tuple[Events, ...] | Refusal:
     if isinstance(command, pipelines.Commands):
         return pipelines.decide(state.pipelines or pipelines.Pipelines(), command)
+    if isinstance(command, training.Commands):
+        return training.decide(state.training or training.Training(), command, meta)
+    if isinstance(command, export.Commands):
+        return export.decide(state.export or export.Export(), command)
     return model.decide(state.model, command, meta)
 
 
 def apply(state: State, event: Events, meta: Envelope) -> State:
     if isinstance(event, PipelinesSet):
         return State(pipelines=pipelines.apply(event))
+    if isinstance(event, training.Events):
+        return State(training=training.apply(state.training or training.Training(), event))
+    if isinstance(event, export.Events):
+        return State(export=export.apply(event))
     return State(model=model.apply(state.model, event, meta))
 
 
@@ -39,10 +49,16 @@ def claims(state: State) -> tuple[Claim, ...]:
 def references(_state: State, command: Commands) -> tuple[Reference, ...]:
     if isinstance(command, pipelines.Commands):
         return pipelines.references(command)
+    if isinstance(command, training.Commands):
+        return training.references(command)
+    if isinstance(command, export.Commands):
+        return export.references(command)
     return model.references(command)
 
 
 def timers(state: State) -> tuple[Timer, ...]:
+    if state.training is not None:
+        return training.timers(state.training)
     return model.timers(state.model) if state.model else ()
 
 

@@ -57,7 +57,7 @@ class Log(Commands):
             self.news.set()
 
 
-class Deliveries(Service[Any]):
+class Deliveries(Service):
     """Claims, sends, reports."""
 
     def __init__(self, config: settings.Settings) -> None:

@@ -31,6 +31,7 @@ async def measure(db: Connection) -> None:
                    where state = 'disabled' and retired_at is null) as disabled
            from webhooks.messages where ready is not null"""
     )
+    assert found is not None
     OLDEST.set(max(0.0, float(found["oldest"] or 0)))
     QUEUE.labels("pending").set(found["pending"])
     QUEUE.labels("retry_scheduled").set(found["waiting"])

@@ -10,9 +10,9 @@ import msgspec
 import orjson
 
 from streams.webhooks.messages import message_id
-from streams.webhooks.signing import LegacyForm, Request, Signer, SigningKey, signed_headers
+from streams.webhooks.signing import LegacyForm, Request, Scheme, Signer, SigningKey, signed_headers
 
-ALL_SIGNATURES = frozenset({"v1", "legacy"})
+ALL_SIGNATURES: frozenset[Scheme] = frozenset({"v1", "legacy"})
 MASK = "***"
 PLAIN = ("webhook-id", "webhook-timestamp", "x-webhook-event", "x-webhook-attempt", "x-webhook-job-id", "traceparent")
 
@@ -53,8 +53,8 @@ def plan(row: Mapping[str, Any], body: bytes, vault: Opens, *, seconds: float, l
 def signer(row: Mapping[str, Any], vault: Opens, legacy_form: LegacyForm) -> Signer:
     """An endpoint's live secrets and keys, or the callback's own secret."""
     if row["endpoint"] is None:
-        secrets = (vault.open(row["secret"]),) if row["secret"] else ()
-        return Signer(secrets=secrets, schemes=ALL_SIGNATURES, legacy_form=legacy_form)
+        own = (vault.open(row["secret"]),) if row["secret"] else ()
+        return Signer(secrets=own, schemes=ALL_SIGNATURES, legacy_form=legacy_form)
     secrets = tuple(vault.open(sealed) for sealed in row["secrets"])
     former = row["legacy_header_uses"] == "previous" and len(secrets) > 1
     return Signer(

@@ -21,10 +21,11 @@ def stem(name: str) -> str:
 
 
 class Sample:
-    """Bodies for one organisation's requests; `mark` stands in every text."""
+    """Bodies for one organisation's requests; `mark` stands in every text. `whole`: with members that may be left out
+    and name things."""
 
-    def __init__(self, mark: str, reference: Reference) -> None:
-        self.mark, self.reference = mark, reference
+    def __init__(self, mark: str, reference: Reference, whole: bool = False) -> None:
+        self.mark, self.reference, self.whole = mark, reference, whole
 
     def body(self, operation: Operation, kind: str = "application/json") -> Any:
         return self.of(operation, operation.bodies[kind], "")
@@ -51,16 +52,29 @@ class Sample:
             return schema["enum"][0]
         match schema.get("type"):
             case "object":
-                members = schema.get("properties", {})
-                return {member: self.of(operation, members[member], member) for member in schema.get("required", [])}
+                return self.members(operation, schema)
             case "array":
-                return [self.of(operation, schema.get("items", {}), name)] * schema.get("minItems", 0)
+                count = max(schema.get("minItems", 0), int(self.whole and self.known(name) is not None))
+                return [self.of(operation, schema.get("items", {}), name)] * count
+            case _:
+                return self.value(schema, name)
+
+    def members(self, operation: Operation, schema: Json) -> Json:
+        known = schema.get("properties", {})
+        asked = [member for member in known if self.whole and self.known(member) is not None]
+        return {
+            one: self.of(operation, known[one], one) for one in dict.fromkeys([*schema.get("required", []), *asked])
+        }
+
+    def value(self, schema: Json, name: str) -> Any:
+        found = self.known(name)
+        match schema.get("type"):
             case "integer" | "number":
-                return self.known(name) or schema.get("minimum", 0)
+                return found or schema.get("minimum", 0)
             case "boolean":
                 return False
             case "string":
-                return self.known(name) or self.text(schema)
+                return found or self.text(schema)
         return None
 
     def known(self, name: str) -> Any:

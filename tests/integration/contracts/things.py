@@ -6,6 +6,7 @@ import itertools
 import json
 from base64 import b64encode
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -31,6 +32,18 @@ BY_HAND = {
     "POST /api/v1/devices/provision": "trades a one-time token, no credential",
     "POST /cdb/oauth2/token": "opens a session",
 }
+WORDS = {
+    "customization": "metavms",
+    "name": "reading",
+    "subject": "telemetry.readings-value",
+    "version": "latest",
+    "token": "nxcdb-nobodys",
+}
+"""Parameters of paths that name no thing of an organisation."""
+CHANGES = {"POST /cpt/function/{uuid}/conversions", "POST /api/v0/jobs/{job_id}/cancel"}
+"""Answer 202 and create nothing."""
+NOBODYS = ("/api/schemas/ids", "/api/schemas/subjects", "/api/schemas/message")
+"""Paths of what is the same for every organisation."""
 scales = itertools.count(3)
 
 
@@ -55,8 +68,12 @@ def enrol(side: Side) -> None:
         side.secrets[f"{kind}-token"] = made.raise_for_status().json()["data"]["token"]
     info = {"device_id": f"{side.mark}-{uuid4()}", "name": side.mark}
     body = {"token": side.secrets.pop("spare-token"), "device_info": info}
-    side.secrets["device"] = side.http.post("/api/devices/provision", json=body).raise_for_status().json()["data"]["api_key"]
-    side.ids["acusight", "device"].append(info["device_id"])
+    side.secrets["device"] = (
+        side.http.post("/api/devices/provision", json=body).raise_for_status().json()["data"]["api_key"]
+    )
+    side.found["acusight", "device"][info["device_id"]] = {}
+    upload = side.http.post("/api/device/images/upload", headers=side.credential("device"), **image(side))
+    side.found["acusight", "image"][upload.raise_for_status().json()["data"]["image_id"]] = {}
 
 
 def certify(side: Side) -> None:
@@ -68,7 +85,7 @@ def certify(side: Side) -> None:
         side.secrets[f"{kind}-token"] = made["token"]
     token = side.secrets.pop("used-token")
     side.http.post("/api/v1/devices/provision", json={"token": token, "csr": request_of("x")}).raise_for_status()
-    side.ids["iot", "device"].append(made["deviceId"])
+    side.found["iot", "device"][made["deviceId"]] = {}
 
 
 def request_of(name: str) -> str:
@@ -86,13 +103,47 @@ def model(side: Side) -> Json:
 
 
 def image(side: Side) -> Json:
-    return {"files": {"image": ("made.jpg", picture(), "image/jpeg")}, "data": {"metadata": json.dumps({"source": side.mark})}}
+    return {
+        "files": {"image": ("made.jpg", picture(), "image/jpeg")},
+        "data": {"metadata": json.dumps({"source": side.mark})},
+    }
 
 
 @cache
 def video() -> bytes:
     with TemporaryDirectory() as folder:
         return film(Path(folder) / "made.mp4", 2)
+
+
+def annotation(side: Side) -> Json:
+    body: Json = {
+        "image_id": next(iter(side.found["acusight", "image"])),
+        "type": "bbox",
+        "geometry": [0.1, 0.1, 0.5, 0.5],
+    }
+    return {"json": {**body, "class_value": f"{side.mark}-{uuid4().hex[:6]}"}}
+
+
+def dataset(side: Side) -> Json:
+    """A version of a labelled image's batch."""
+    user, (number, *_) = side.credential("acusight"), side.found["acusight", "image"]
+    project = next(iter(side.found["acusight", "project"]), None)
+    side.http.post("/api/data/annotations", headers=user, **annotation(side)).raise_for_status()
+    batch = side.http.get(f"/api/data/images/{number}", headers=user).json()["data"]["batch_id"]
+    side.http.patch(f"/api/data/batches/{batch}", headers=user, json={"project_id": project})
+    return {"json": {"project_id": project, "batch_ids": [batch], "name": f"{side.mark} {uuid4().hex[:6]}"}}
+
+
+def virtual(side: Side) -> Any:
+    """A device without a certificate."""
+    made = side.http.post(
+        "/api/v1/devices", headers=side.credential("iot"), json={"name": f"{side.mark} {uuid4().hex}"}
+    )
+    return made.raise_for_status().json()["id"]
+
+
+def reading(side: Side) -> Json:
+    return {"sensorId": side.mark, "value": 1.5, "timestamp": datetime.now(UTC).isoformat()}
 
 
 CONTENT: dict[str, Callable[[Side], Json]] = {
@@ -106,20 +157,11 @@ CONTENT: dict[str, Callable[[Side], Json]] = {
     "POST /api/v0/request/images": lambda side: {
         "json": {"images": [{"data_base64": b64encode(png(side.mark)).decode(), "external_id": uuid4().hex}]}
     },
-    "POST /api/data/annotations": lambda side: annotation(side),
-    "POST /api/v1/readings": lambda side: {
-        "json": {"deviceId": virtual(side), "readings": [{"sensorId": side.mark, "value": 1.5}]}
+    "POST /api/data/annotations": annotation,
+    "POST /api/data/datasets": dataset,
+    "POST /api/v1/device-groups": lambda side: {
+        "json": {"name": f"{side.mark} {uuid4().hex[:6]}", "selector": {"allOf": [side.mark]}}
     },
+    "POST /api/v1/readings": lambda side: {"json": {"deviceId": virtual(side), "readings": [reading(side)]}},
 }
 """Bodies that mean more than their schema says."""
-
-
-def annotation(side: Side) -> Json:
-    body: Json = {"image_id": side.known("acusight", "image_id")[-1], "type": "bbox", "geometry": [1, 1, 20, 20]}
-    return {"json": {**body, "class_value": f"{side.mark}-{uuid4().hex[:6]}"}}
-
-
-def virtual(side: Side) -> Any:
-    """A device without a certificate."""
-    made = side.http.post("/api/v1/devices", headers=side.credential("iot"), json={"name": f"{side.mark} {uuid4().hex}"})
-    return made.raise_for_status().json()["id"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from itertools import product
+from itertools import pairwise
 from typing import Any
 from uuid import uuid4
 
@@ -37,7 +37,7 @@ def listed(path: str) -> str:
 def named(path: str) -> Iterator[tuple[str, str]]:
     """(parameter, kind of thing by the part before it) of a path."""
     parts = path.split("/")
-    for before, part in zip(parts, parts[1:], strict=False):
+    for before, part in pairwise(parts):
         if found := PARAMETER.fullmatch(part):
             kind = singular(before) if "{" not in before else ""
             yield found[1], SAME.get(kind, kind)
@@ -46,20 +46,18 @@ def named(path: str) -> Iterator[tuple[str, str]]:
 def creates(operation: Operation) -> bool:
     """A POST that says so in its answers or its name."""
     made = {"201", "202"} & set(operation.answers) or CREATES.match(operation.spec["operationId"])
-    return operation.method == "post" and bool(made)
+    return operation.method == "post" and bool(made) and str(operation) not in things.CHANGES
 
 
 class Side:
     """One organisation."""
 
-    def __init__(self, stack: Json, name: str, operations: list[Operation]) -> None:
-        self.stack, self.name, self.operations = stack, name, operations
-        self.said: Json = stack["organisations"][name]
+    def __init__(self, api: str, name: str, said: Json, operations: list[Operation]) -> None:
+        self.said, self.operations = said, operations
         self.mark = f"{name[0]}{uuid4().hex[:11]}"
-        self.ids: dict[Key, list[Any]] = defaultdict(list)
-        self.shown: dict[str, set[str]] = defaultdict(set)
+        self.found: dict[Key, dict[Any, Json]] = defaultdict(dict)
         self.secrets: dict[str, str] = {}
-        self.http = httpx.Client(base_url=stack["api"], timeout=60, trust_env=False)
+        self.http = httpx.Client(base_url=api, timeout=60, trust_env=False)
 
     def headers(self, operation: Operation) -> dict[str, str]:
         """The credential that the operation takes."""
@@ -85,45 +83,53 @@ class Side:
         self.look()
 
     def made(self, operation: Operation) -> bool:
-        for path in self.paths(operation):
-            answer = self.send(operation, path)
+        for place in self.places(operation):
+            answer = self.send(operation, place)
             if answer.is_success:
-                self.keep(operation.surface, listed(path), answer)
+                self.keep(operation, place, answer)
                 return True
         return False
 
     def look(self) -> None:
         """Reads everything that can be read, and keeps the ids that it shows."""
         for operation in self.operations:
-            if operation.method == "get" and not operation.path.startswith("/api/schemas"):
-                for path in self.paths(operation):
-                    answer = self.send(operation, path)
+            if operation.method == "get" and not operation.path.startswith(things.NOBODYS):
+                for place in self.places(operation):
+                    answer = self.send(operation, place)
                     if answer.status_code == 200:
-                        self.keep(operation.surface, listed(operation.path), answer)
+                        self.keep(operation, place, answer)
 
-    def keep(self, surface: str, kind: str, answer: httpx.Response) -> None:
+    def keep(self, operation: Operation, place: Json, answer: httpx.Response) -> None:
+        """The ids of the things in an answer, each with the place that it was found in."""
         if "json" not in answer.headers.get("content-type", ""):
             return
+        kind = listed(operation.path)
+        there = self.found[operation.surface, kind]
         for item in items(answer.json()):
             known = {name.lower().replace("_", ""): value for name, value in item.items()}
-            for name in (f"{kind}id", "id", "uuid", "nxid", "jobid", "serialnumber"):
-                if isinstance(known.get(name), str | int) and known[name] not in self.ids[surface, kind]:
-                    self.ids[surface, kind].append(known[name])
-                if known.get(name) is not None:
-                    break
+            names = (name for name in (f"{kind}id", "id", "uuid", "nxid", "jobid", "serialnumber") if known.get(name))
+            if isinstance(id := known.get(next(names, "")), str | int):
+                there.setdefault(id, place)
 
-    def known(self, surface: str, parameter: str, kind: str = "") -> list[Any]:
-        """Ids of this organisation that fit a path's parameter."""
-        return self.ids.get((surface, kind)) or self.ids.get((surface, stem(parameter)), [])
+    def known(self, surface: str, parameter: str, kind: str = "") -> dict[Any, Json]:
+        """Ids of this organisation that fit a path's parameter, oldest first, with their places."""
+        return self.found.get((surface, kind)) or self.found.get((surface, stem(parameter)), {})
 
-    def paths(self, operation: Operation, most: int = 2) -> list[str]:
-        """The operation's path with own ids, the newest first; nothing when there is no such thing."""
-        names = list(named(operation.path))
-        own = [self.known(operation.surface, *one)[-most:][::-1] for one in names]
-        return [filled(operation.path, dict(zip((n for n, _ in names), c, strict=True))) for c in product(*own)][:4]
+    def places(self, operation: Operation) -> list[Json]:
+        """Own ids for the operation's path: a few of the newest and the oldest; nothing when there is no such thing."""
+        places: list[Json] = [{name: things.WORDS[name] for name, _ in named(operation.path) if name in things.WORDS}]
+        for name, kind in reversed(list(named(operation.path))):
+            own = list(self.known(operation.surface, name, kind).items())
+            some = [*own[:-3:-1], *own[:1]]
+            filled = [[place] if name in place else [{**at, **place, name: id} for id, at in some] for place in places]
+            places = [place for several in filled for place in several]
+        return places[:4]
 
     def sample(self, surface: str) -> Sample:
-        return Sample(self.mark, lambda kind: next(reversed(self.ids.get((surface, kind)) or [None])))
+        return Sample(self.mark, lambda kind: self.newest(surface, kind))
+
+    def newest(self, surface: str, kind: str) -> Any:
+        return next(reversed(self.found.get((surface, kind)) or [None]))
 
     def content(self, operation: Operation) -> Json:
         """The arguments of a request that the operation takes, fresh each time."""
@@ -133,11 +139,13 @@ class Side:
             return {"json": self.sample(operation.surface).body(operation)}
         return {}
 
-    def send(self, operation: Operation, path: str, **more: Any) -> httpx.Response:
+    def send(self, operation: Operation, place: Json, **more: Any) -> httpx.Response:
         """One request of this organisation's; `more` replaces what it would send."""
-        headers = {**self.headers(operation), **more.pop("headers", {})}
+        path = filled(operation.path, place)
+        headers = more.pop("headers", {})
+        body = more or (dict(self.content(operation)) if operation.method != "get" else {})
+        headers = {**self.headers(operation), **body.pop("headers", {}), **headers}
         query = self.sample(operation.surface).query(operation)
-        body = more or (self.content(operation) if operation.method != "get" else {})
         return self.http.request(operation.method, path, headers=headers, params=query, **body)
 
 

@@ -54,7 +54,7 @@ def submit(caller: httpx.Client, video: bytes, **headers: str) -> str:
     return answer.headers["location"]
 
 
-def ended(caller: httpx.Client, location: str, seconds: float = 90) -> dict[str, Any]:
+def ended(caller: httpx.Client, location: str, seconds: float = 240) -> dict[str, Any]:
     """Polls as the contract says until the job has ended."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:

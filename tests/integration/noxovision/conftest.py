@@ -44,5 +44,5 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 @pytest.fixture(scope="session")
 def long_clip(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """Two and a half minutes: many segments, some seconds of work."""
-    return film(tmp_path_factory.mktemp("media") / "long.mp4", 150)
+    """A minute and a half: several segments, some seconds of work."""
+    return film(tmp_path_factory.mktemp("media") / "long.mp4", 90)

@@ -46,7 +46,7 @@ def announce(kind: str = "video.finished", **more: Any) -> AnnounceEvent:
 
 
 def play(*commands: Any, seconds: float = 0) -> tuple[State, list[Event]]:
-    state, told = INITIAL, []
+    state, told = INITIAL, list[Event]()
     for n, command in enumerate(commands):
         events = DECIDER.decide(state, command, meta(seconds, f"id-{n}"))
         assert not isinstance(events, Refusal), events

@@ -55,7 +55,7 @@ def attempt(number: int, outcome: str = "http_error", status: int | None = 500, 
 
 def play(*commands: Any) -> tuple[State, list[Event]]:
     """The state after these commands, and all events; a refusal fails the test."""
-    state, told = INITIAL, []
+    state, told = INITIAL, list[Event]()
     for command in commands:
         events = DECIDER.decide(state, command, meta())
         assert not isinstance(events, Refusal), events

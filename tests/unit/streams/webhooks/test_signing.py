@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from streams.webhooks.signing import Request, Signer, SigningKey, legacy, public_of, signed_headers, v1
+from streams.webhooks.signing import Request, Scheme, Signer, SigningKey, legacy, public_of, signed_headers, v1
 
 BODY = (
     b'{"job_id":"video_12345","status":"finished","result":{"raw_scenes":[{"start_seconds":0,"end_seconds":3}],'
@@ -19,7 +19,7 @@ BODY = (
 CURRENT, PREVIOUS = "whsec_AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcY", "whsec_QUJDREVGR0hJSktMTU5PUFFSU1RVVldY"
 KEY = SigningKey("whpk_2026_11", "whsk_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
 REQUEST = Request("https://hooks.example.com/nv", "msg_2mN8p4QxVb7Rk1Zs", 1795176000, BODY)
-ALL = frozenset({"v1", "v1a", "rfc9421", "legacy"})
+ALL: frozenset[Scheme] = frozenset({"v1", "v1a", "rfc9421", "legacy"})
 
 
 def test_the_worked_example() -> None:

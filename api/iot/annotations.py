@@ -1,0 +1,304 @@
+"""Annotation classes, annotations and reference pairs (contract, 6.12)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+
+from fastapi import APIRouter, Query
+from pydantic import Field, model_validator
+
+from api.auth import Caller, at_least
+from api.gateway import Gate, Gateway
+from api.iot import labels, plain
+from api.iot.answers import Answer, Body, Free, Id, Name, Paged, PageOf, QueryText, Shown, Text, moment, present, told
+from api.iot.auth import Member
+from api.iot.devices import named
+from api.iot.exports import ScopeType, scoped
+from api.iot.groups import Asked, Group, Wanted, serve
+from api.iot.problems import Problem, invalid
+from api.iot.readings import From, To
+from infra.postgres import Connection, Row
+from projections.exports import queries as scopes
+from projections.records import queries as records
+
+router = APIRouter(prefix="/v1", tags=["Annotations"])
+CLASS, ANNOTATION, PAIR = "annotation-class", "annotation", "reference-pair"
+Source = Literal["MANUAL", "RULE", "REFERENCE_SENSOR", "EXTERNAL_FEED", "ML_INFERENCE", "JOB"]
+SYSTEM = ("RULE", "REFERENCE_SENSOR", "EXTERNAL_FEED", "ML_INFERENCE", "JOB")
+Temporality = Literal["POINT", "RANGE", "ANY"]
+FieldType = Literal["NUMBER", "INTEGER", "BOOLEAN", "TEXT", "SELECT", "MULTI_SELECT", "DATETIME"]
+Key = Annotated[Text, Field(min_length=1, max_length=120)]
+
+
+class ClassField(Body):
+    """One field of a label form."""
+
+    name: Key
+    label: Text | None = None
+    type: FieldType
+    required: bool | None = None
+    options: list[Key] | None = Field(default=None, max_length=200)
+    min: float | None = None
+    max: float | None = None
+    unit: Text | None = None
+
+    @model_validator(mode="after")
+    def chosen(self) -> Self:
+        if self.type in ("SELECT", "MULTI_SELECT") and not self.options:
+            raise ValueError("a selection has options")
+        return self
+
+
+class AnnotationClassWrite(Body):
+    key: Key
+    name: Name
+    description: Text | None = None
+    color: str | None = Field(default=None, pattern=r"^#[0-9a-fA-F]{6}$")
+    scopes: list[ScopeType] = Field(min_length=1)
+    temporality: Temporality = "ANY"
+    fields: list[ClassField] = Field(max_length=100)
+
+    @model_validator(mode="after")
+    def told_apart(self) -> Self:
+        if len({field.name for field in self.fields}) < len(self.fields):
+            raise ValueError("two fields have one name")
+        return self
+
+
+class AnnotationClass(Shown):
+    """Kind of label; drives generated forms."""
+
+    id: str
+    key: str
+    name: str
+    description: str | None = None
+    color: str | None = None
+    scopes: list[ScopeType]
+    temporality: Temporality
+    fields: list[ClassField]
+    pack_key: str | None = None
+    created_at: datetime
+    updated_at: datetime
+
+
+class SourceRef(Body):
+    """What emitted a system annotation."""
+
+    type: Literal["ALERT_RULE", "EVENT", "JOB", "REFERENCE_PAIR", "MODEL", "FEED"]
+    id: Key
+    name: Text | None = None
+
+
+class AnnotationWrite(Body):
+    annotation_class_id: Id
+    scope_type: ScopeType
+    scope_id: Id
+    start_at: datetime
+    end_at: datetime | None = None
+    values: Free | None = None
+    note: Text | None = None
+    source: Source = "MANUAL"
+    source_ref: SourceRef | None = None
+    confidence: float | None = Field(default=None, ge=0, le=1)
+
+
+class Annotation(Shown):
+    """Applied label."""
+
+    id: str
+    annotation_class_id: str
+    class_key: str
+    scope_type: ScopeType
+    scope_id: str
+    start_at: datetime
+    end_at: datetime | None = None
+    values: dict[str, Any] | None = None
+    note: str | None = None
+    source: Source
+    source_ref: SourceRef | None = None
+    confidence: float | None = None
+    created_by: str | None = None
+    created_at: datetime
+    updated_at: datetime
+
+
+CLASS_MEMBERS = ("key", "name", "description", "color", "scopes", "temporality", "fields", "packKey")
+MEMBERS = (
+    "annotationClassId", "classKey", "scopeType", "scopeId", "startAt", "endAt", "values", "note", "source",
+    "sourceRef", "confidence",
+)  # fmt: skip
+
+
+async def classes(_db: Connection, rows: list[Row]) -> list[dict[str, Any]]:
+    return [plain.shown(row, *CLASS_MEMBERS) for row in rows]
+
+
+async def annotations(_db: Connection, rows: list[Row]) -> list[dict[str, Any]]:
+    return [plain.shown(row, *MEMBERS, createdBy=row["created_by"]) for row in rows]
+
+
+async def used(gate: Gateway, caller: Caller, id: str) -> int:
+    async with gate.reading(caller) as db:
+        _, total = await records.page(db, ANNOTATION, where={"annotationClassId": id}, limit=1)
+    return total
+
+
+async def class_kept(asked: Asked) -> dict[str, Any]:
+    """The key is fixed; while labels of it are stored, its form may only gain what they need not have.
+
+    Errors: Problem 409.
+    """
+    body, old = plain.members(asked.body), asked.old
+    if old is None:
+        return body
+    if body["key"] != old["body"]["key"]:
+        raise invalid("key", "CONFLICT", "The key of a class is fixed.", 409, "INVALID_STATE")
+    if labels.tightened(old["body"], body) and await used(asked.gate, asked.caller, old["id"]):
+        raise Problem(409, "ANNOTATION_CLASS_IN_USE", "Stored annotations would not fit the class any more.")
+    return {**body, **present(packKey=old["body"].get("packKey"))}
+
+
+async def class_unused(gate: Gateway, caller: Caller, row: Row) -> None:
+    if await used(gate, caller, row["id"]):
+        raise Problem(409, "ANNOTATION_CLASS_IN_USE", "Annotations are of this class.")
+
+
+def class_filters(
+    scope_type: Annotated[ScopeType | None, Query(alias="scopeType")] = None, q: QueryText | None = None
+) -> Wanted:
+    return Wanted(where={"scopes": [scope_type]} if scope_type else {}, q=q)
+
+
+async def kept(asked: Asked) -> dict[str, Any]:
+    """A label that fits its class and its scope.
+
+    Errors: Problem 403, 404, 409, 422.
+    """
+    body: AnnotationWrite = asked.body
+    if asked.old is not None:
+        mine(asked.caller, asked.old)
+        if asked.old["body"]["source"] != "MANUAL":
+            return annotated(asked.old, body)
+    if body.source != "MANUAL" and not allowed(asked.caller, body.source):
+        raise Problem(403, "INSUFFICIENT_ROLE", f"The source {body.source} is not for this caller.")
+    needed = plain.needed(asked.gate, asked.caller, CLASS, body.annotation_class_id, "annotationClassId")
+    form = (await needed)["body"]
+    await scoped(asked.gate, asked.caller, body.scope_type, body.scope_id)
+    labels.check(form, body)
+    times = present(startAt=labels.utc(body.start_at), endAt=labels.utc(body.end_at) if body.end_at else None)
+    return {**plain.members(body), **times, "classKey": form["key"]}
+
+
+def allowed(caller: Caller, source: str) -> bool:
+    """Programs may say that something came from a feed or a model."""
+    return caller.user is None and source in ("EXTERNAL_FEED", "ML_INFERENCE")
+
+
+def mine(caller: Caller, row: Row) -> None:
+    """Errors: Problem 403 for somebody else's label, unless an admin asks."""
+    if row["created_by"] != caller.actor and not at_least(caller, "admin"):
+        raise Problem(403, "INSUFFICIENT_ROLE", "This annotation is somebody else's.")
+
+
+def annotated(old: Row, body: AnnotationWrite) -> dict[str, Any]:
+    """A system label with another note.
+
+    Errors: Problem 409 when anything else would change.
+    """
+    told = plain.members(body)
+    for name in ("annotationClassId", "scopeType", "scopeId", "source"):
+        if told[name] != old["body"][name]:
+            raise invalid(name, "CONFLICT", "Only the note of a system label may change.", 409, "INVALID_STATE")
+    if labels.utc(body.start_at) != old["body"]["startAt"]:
+        raise invalid("startAt", "CONFLICT", "Only the note of a system label may change.", 409, "INVALID_STATE")
+    rest = {name: value for name, value in old["body"].items() if name != "note"}
+    return {**rest, **present(note=body.note)}
+
+
+async def own(_gate: Gateway, caller: Caller, row: Row) -> None:
+    """One's own manual labels; an admin any."""
+    mine(caller, row)
+    if row["body"]["source"] != "MANUAL" and not at_least(caller, "admin"):
+        raise Problem(403, "INSUFFICIENT_ROLE", "A system label is deleted by an admin.")
+
+
+async def inside(
+    gate: Gateway, caller: Caller, type: str | None, id: str | None, descend: bool
+) -> tuple[records.Also, ...]:
+    """The scope asked for, and what lies inside it.
+
+    Errors: Problem 400 when only half of a scope is named.
+    """
+    if id is None:
+        return (records.among("scopeType", [type]),) if type else ()
+    wanted = named(id, "scopeId") or ""
+    if type is None:
+        return (records.among("scopeId", [wanted]),)
+    if not descend:
+        return records.among("scopeType", [type]), records.among("scopeId", [wanted])
+    async with gate.reading(caller) as db:
+        return (records.among("scopeId", await scopes.below(db, type, wanted)),)
+
+
+def between(start: datetime | None, to: datetime | None) -> tuple[records.Also, ...]:
+    """What overlaps a time."""
+    first = (records.until("startAt", "endAt", moment(start)),) if start else ()
+    return (*first, records.before("startAt", moment(to))) if to else first
+
+
+ScopeId = Annotated[str | None, Query(alias="scopeId")]
+Scope = Annotated[ScopeType | None, Query(alias="scopeType")]
+
+
+@router.get("/annotations", **told(PageOf[Annotation], 400))
+async def list_annotations(
+    caller: Member,
+    page: Paged,
+    gate: Gate,
+    class_id: Annotated[str | None, Query(alias="annotationClassId")] = None,
+    scope_type: Scope = None,
+    scope_id: ScopeId = None,
+    descend: Annotated[bool, Query(alias="includeDescendants")] = True,
+    start: From = None,
+    to: To = None,
+) -> Answer:
+    """Query labels"""
+    where = present(annotationClassId=named(class_id, "annotationClassId"))
+    also = (*await inside(gate, caller, scope_type, scope_id, descend), *between(start, to))
+    rows, total = await plain.listed(gate, caller, ANNOTATION, page, where=where, also=also)
+    async with gate.reading(caller) as db:
+        return page.answer(await annotations(db, rows), total)
+
+
+@router.get("/annotations/by-source", **told(PageOf[Annotation], 400))
+async def list_annotations_by_source(
+    caller: Member,
+    page: Paged,
+    gate: Gate,
+    source: Annotated[list[Source] | None, Query(description="repeatable; omitted: all that is not MANUAL")] = None,
+    scope_type: Scope = None,
+    scope_id: ScopeId = None,
+    start: From = None,
+    to: To = None,
+) -> Answer:
+    """Query labels by origin"""
+    origin = records.among("source", source or list(SYSTEM))
+    also = (origin, *await inside(gate, caller, scope_type, scope_id, True), *between(start, to))
+    rows, total = await plain.listed(gate, caller, ANNOTATION, page, also=also)
+    async with gate.reading(caller) as db:
+        return page.answer(await annotations(db, rows), total)
+
+
+CLASSES = Group(
+    kind=CLASS, one="annotation_class", many="annotation_classes", path="/annotation-classes", parameter="classId",
+    shape=AnnotationClass, write=AnnotationClassWrite, shown=classes, kept=class_kept, wanted=class_filters,
+    before_delete=class_unused,
+)  # fmt: skip
+ANNOTATIONS = Group(
+    kind=ANNOTATION, one="annotation", many="annotations", path="/annotations", parameter="annotationId",
+    shape=Annotation, write=AnnotationWrite, shown=annotations, kept=kept, writes="member", before_delete=own,
+    lists=False,
+)  # fmt: skip
+serve(router, CLASSES)
+serve(router, ANNOTATIONS)

@@ -1,0 +1,131 @@
+"""Billing reads (contract, 6.18): whoever runs this pays nobody, so there is no plan and no limit, and use is counted."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from api.auth import Caller
+from api.gateway import Gate, Gateway
+from api.iot.answers import Answer, Paged, PageOf, QueryText, Shown, stamp, told
+from api.iot.auth import Admin, Member, Owner
+from api.iot.problems import invalid
+from api.iot.readings import Stores
+from infra.clickhouse import Reader
+from projections.fleet import queries as fleet
+from projections.telemetry import queries as telemetry
+
+router = APIRouter(prefix="/v1/billing", tags=["Billing"])
+PLAN = "self-hosted"
+
+
+class PlanLimits(Shown):
+    """Absent: unlimited."""
+
+    devices: int | None = None
+    readings_per_month: int | None = None
+    retention_days: int | None = None
+    cameras: int | None = None
+    storage_bytes: int | None = None
+    members: int | None = None
+
+
+class Usage(Shown):
+    period_start: datetime
+    period_end: datetime
+    devices: int
+    readings: int
+    storage_bytes: int
+    live_minutes: float | None = None
+    exports: int | None = None
+
+
+class Billing(Shown):
+    """Subscription summary."""
+
+    plan_key: str
+    status: str
+    current_period_start: datetime | None = None
+    current_period_end: datetime | None = None
+    cancel_at_period_end: bool | None = None
+    limits: PlanLimits
+    usage: Usage
+
+
+class Plan(Shown):
+    key: str
+    name: str
+    price_cents: int
+    currency: str
+    limits: PlanLimits
+
+
+class Invoice(Shown):
+    id: str
+    number: str | None = None
+    status: str
+    amount_cents: int
+    currency: str
+    issued_at: datetime
+    pdf_url: str | None = None
+
+
+def month(text: str | None) -> tuple[datetime, datetime]:
+    """A calendar month; the current one where none is named.
+
+    Errors: Problem 400.
+    """
+    if text is None:
+        text = f"{datetime.now(UTC):%Y-%m}"
+    try:
+        start = datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC)
+    except ValueError:
+        raise invalid("period", "INVALID_FORMAT", "is no month like 2026-03") from None
+    if not 1970 <= start.year < 2200:
+        raise invalid("period", "OUT_OF_RANGE", "lies outside 1970 to 2199")
+    return start, start.replace(year=start.year + start.month // 12, month=start.month % 12 + 1)
+
+
+async def usage(gate: Gateway, caller: Caller, stores: Reader, period: str | None) -> dict[str, Any]:
+    start, end = month(period)
+    async with gate.reading(caller) as db:
+        devices = await fleet.counted(db, fleet.Filter())
+    return {
+        "periodStart": stamp(start),
+        "periodEnd": stamp(end),
+        "devices": devices,
+        "readings": await telemetry.used(stores, caller.organisation, start, end),
+        "storageBytes": 0,
+    }
+
+
+@router.get("", **told(Billing, 403))
+async def get_billing(caller: Admin, gate: Gate, stores: Stores) -> Answer:
+    """Plan, limits, usage"""
+    used = await usage(gate, caller, stores, None)
+    return Answer({"planKey": PLAN, "status": "NONE", "limits": {}, "usage": used})
+
+
+@router.get("/plans", **told(list[Plan]))
+async def list_plans(caller: Member) -> Answer:
+    """Available plans"""
+    return Answer([{"key": PLAN, "name": "Self-hosted", "priceCents": 0, "currency": "EUR", "limits": {}}])
+
+
+@router.get("/usage", **told(Usage, 400, 403))
+async def get_usage(
+    caller: Admin,
+    gate: Gate,
+    stores: Stores,
+    period: Annotated[QueryText | None, Query(description="YYYY-MM, default current")] = None,
+) -> Answer:
+    """Usage of a period"""
+    return Answer(await usage(gate, caller, stores, period))
+
+
+@router.get("/invoices", **told(PageOf[Invoice], 403))
+async def list_invoices(caller: Owner, page: Paged) -> Answer:
+    """Invoices: none are written where nothing is to be paid"""
+    return page.answer([], 0)
