@@ -7,6 +7,7 @@ drew). What is still missing points at the local stack on this machine.
 
 import json
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -90,6 +91,9 @@ class Webhooks(Group):
     """Where a receiver may listen; with `allow_loopback_http` any port of this machine."""
     timeout_seconds: float = Field(default=15.0, ge=1, le=30)
     """Of a whole try, where an endpoint has not said otherwise."""
+    source_ips: tuple[str, ...] = ()
+    """CIDRs that deliveries come from, as receivers may allow them; told 14 days before they change."""
+    source_ips_since: datetime = datetime(2026, 1, 1, tzinfo=UTC)
     signature_form: Literal["hex", "prefixed", "base64"] = "hex"
     """How `X-Webhook-Signature` is written: `hex`, `sha256=` and hex, or base64."""
 

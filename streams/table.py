@@ -48,7 +48,7 @@ REACTIONS: dict[type[Event], tuple[Reaction, ...]] = {
     CertificateIssued: (provisioning_reactions.use,),
     DeviceRetired: (provisioning_reactions.close, models_reactions.clear),
     ModelRemoved: (models_reactions.take_off,),
-    DeviceChanged: (datasets_reactions.configure,),
+    DeviceChanged: (datasets_reactions.configure, fleet_reactions.configure),
     ImageStored: (datasets_reactions.take,),
     ImageKept: (datasets_reactions.add,),
     ImageDropped: (media_reactions.discard,),

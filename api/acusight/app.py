@@ -9,14 +9,14 @@ from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.responses import HTMLResponse, PlainTextResponse
 
-from api.acusight import batches, core, data, datasets, device, devices, ml, wire
+from api.acusight import actions, batches, core, data, datasets, device, devices, ml, wire
 from api.acusight.answers import Answer, Success, described, good, told
 from api.acusight.problems import add_problems
 
 VERSION = "1.0.0"
 DOCUMENT = "/openapi.json"
 SETUP = Path(__file__).parent / "setup.sh"
-CORE = (core.router, device.router)
+CORE = (core.router, device.router, actions.reports)
 """Served as they stand and under `/core`: the public documents know both."""
 
 
@@ -40,7 +40,15 @@ def build(state: Any) -> FastAPI:
         app.include_router(router, prefix="/core", include_in_schema=False)
     app.include_router(device.agent, prefix="/core")
     app.include_router(device.agent, include_in_schema=False)
-    for router in (device.uploads, devices.router, data.router, batches.router, datasets.router, ml.router):
+    for router in (
+        device.uploads,
+        devices.router,
+        data.router,
+        batches.router,
+        datasets.router,
+        ml.router,
+        actions.router,
+    ):
         app.include_router(router)
     add_health(app, state)
     return app

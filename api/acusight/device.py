@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request
 
 from api.acusight import wire
+from api.acusight.actions import delivered, heard, runs
 from api.acusight.answers import Answer, Success, good, taking, told
 from api.acusight.auth import Admitted, Device, Known
 from api.acusight.body import sent
@@ -38,23 +39,25 @@ async def get_device_self(known: Known) -> Answer:
 
 @router.post("/device/checkin", **told(Success[wire.Actions], 400, 401, 403, body=wire.CheckIn))
 async def device_checkin(
-    device: Admitted, body: Annotated[wire.CheckIn, Depends(sent(wire.CheckIn))], gate: Gate
+    request: Request, device: Admitted, body: Annotated[wire.CheckIn, Depends(sent(wire.CheckIn))], gate: Gate
 ) -> Answer:
     """Health in, actions out."""
     await gate.tell(CheckIn(status=body.status, metrics=body.metrics or {}), stream=device.id, caller=device.caller)
-    return good({"actions": []})
+    await heard(gate, device, body.action_results)
+    return good({"actions": await delivered(request, gate, device)})
 
 
 @agent.post("/agent/checkin", **told(wire.AgentActions, 400, 401, 403, body=wire.AgentCheckIn))
 async def agent_checkin(
-    device: Admitted, body: Annotated[wire.AgentCheckIn, Depends(sent(wire.AgentCheckIn))], gate: Gate
+    request: Request, device: Admitted, body: Annotated[wire.AgentCheckIn, Depends(sent(wire.AgentCheckIn))], gate: Gate
 ) -> Answer:
     """The heartbeat that also says which model is loaded."""
     if body.device_id != wire.device_id(device.row):
         raise Problem("FORBIDDEN", "The key is another device's.", "device_id: not the device of this key")
     fact = CheckIn(status=body.status, model=body.current_model_id, ip_address=body.ip_address)
     await gate.tell(fact, stream=device.id, caller=device.caller)
-    return Answer({"success": True, "pending_actions": []})
+    await runs(gate, device, body.current_model_id)
+    return Answer({"success": True, "pending_actions": await delivered(request, gate, device)})
 
 
 FORM: dict[str, Any] = {

@@ -186,6 +186,10 @@ EXTENSIONS: dict[str, str] = {"torchscript": "pt", "openvino": "zip", "tensorrt"
 """Where the extension is another than the format."""
 
 
+def extension(format: str) -> str:
+    return EXTENSIONS.get(format, format)
+
+
 def export(row: Row, link: str | None) -> dict[str, Any]:
     same = ("format", "precision", "status", "error_message", "created_at", "completed_at")
     return {
@@ -193,7 +197,7 @@ def export(row: Row, link: str | None) -> dict[str, Any]:
         "model_version_id": row["model_number"],
         "progress": 1.0 if row["status"] == "completed" else 0.0,
         "download_url": link,
-        "file_ext": EXTENSIONS.get(row["format"], row["format"]),
+        "file_ext": extension(row["format"]),
         "size_bytes": row["size"],
         "sha256": row["digest"],
     } | {name: row[name] for name in same}

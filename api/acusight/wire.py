@@ -86,10 +86,13 @@ class DeviceSelf(BaseModel):
     name: str
 
 
-class ActionResult(Body):
-    id: Number
+class ActionReport(Body):
     status: Literal["in_progress", "completed", "failed"]
     message: Text | None = None
+
+
+class ActionResult(ActionReport):
+    id: Number
 
 
 class CheckIn(Body):
@@ -111,13 +114,54 @@ class AgentCheckIn(Body):
     pending_requests: tuple[AgentRequest, ...] = ()
 
 
+ActionStatus = Literal["pending", "delivered", "in_progress", "completed", "failed", "cancelled", "expired"]
+ActionType = Literal["deploy_model", "deploy", "remove_model", "update_config", "restart_agent", "capture_image"]
+
+
+class DeviceActionCreate(Body):
+    type: ActionType
+    model_version_id: Number | None = None
+    export_job_id: Number | None = None
+    payload: Free = Field(default_factory=dict)
+
+
+class DeviceAction(BaseModel):
+    """Members of a model are there when the action is about one; the link is for the device."""
+
+    id: int
+    type: ActionType
+    status: ActionStatus
+    device_id: str
+    model_id: str = ""
+    model_name: str = ""
+    version: str = ""
+    download_url: str = ""
+    file_ext: str = ""
+    label_map: str = ""
+    sha256: str = ""
+    payload: dict[str, Any]
+    message: str | None
+    created_at: datetime
+    updated_at: datetime
+    completed_at: datetime | None
+
+
+def action(row: Row, link: str | None = None) -> dict[str, Any]:
+    same = ("type", "status", "device_id", "payload", "message", "created_at", "updated_at", "completed_at")
+    shown = {"id": row["number"]} | {name: row[name] for name in same}
+    if file := row["artefact"]:
+        shown |= {"model_id": file["id"], "model_name": file["name"]}
+        shown |= {name: file[name] for name in ("version", "file_ext", "label_map", "sha256")}
+    return shown if link is None else shown | {"download_url": link}
+
+
 class Actions(BaseModel):
-    actions: list[dict[str, Any]]
+    actions: list[DeviceAction]
 
 
 class AgentActions(BaseModel):
     success: bool
-    pending_actions: list[dict[str, Any]]
+    pending_actions: list[DeviceAction]
 
 
 class Uploaded(BaseModel):

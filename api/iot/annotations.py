@@ -134,7 +134,7 @@ async def classes(_db: Connection, rows: list[Row]) -> list[dict[str, Any]]:
     return [plain.shown(row, *CLASS_MEMBERS) for row in rows]
 
 
-async def annotations(_db: Connection, rows: list[Row]) -> list[dict[str, Any]]:
+async def shown(_db: Connection, rows: list[Row]) -> list[dict[str, Any]]:
     return [plain.shown(row, *MEMBERS, createdBy=row["created_by"]) for row in rows]
 
 
@@ -268,7 +268,7 @@ async def list_annotations(
     also = (*await inside(gate, caller, scope_type, scope_id, descend), *between(start, to))
     rows, total = await plain.listed(gate, caller, ANNOTATION, page, where=where, also=also)
     async with gate.reading(caller) as db:
-        return page.answer(await annotations(db, rows), total)
+        return page.answer(await shown(db, rows), total)
 
 
 @router.get("/annotations/by-source", **told(PageOf[Annotation], 400))
@@ -287,7 +287,7 @@ async def list_annotations_by_source(
     also = (origin, *await inside(gate, caller, scope_type, scope_id, True), *between(start, to))
     rows, total = await plain.listed(gate, caller, ANNOTATION, page, also=also)
     async with gate.reading(caller) as db:
-        return page.answer(await annotations(db, rows), total)
+        return page.answer(await shown(db, rows), total)
 
 
 CLASSES = Group(
@@ -297,7 +297,7 @@ CLASSES = Group(
 )  # fmt: skip
 ANNOTATIONS = Group(
     kind=ANNOTATION, one="annotation", many="annotations", path="/annotations", parameter="annotationId",
-    shape=Annotation, write=AnnotationWrite, shown=annotations, kept=kept, writes="member", before_delete=own,
+    shape=Annotation, write=AnnotationWrite, shown=shown, kept=kept, writes="member", before_delete=own,
     lists=False,
 )  # fmt: skip
 serve(router, CLASSES)

@@ -8,7 +8,25 @@ from fastapi import FastAPI
 from starlette.routing import Match, Mount
 from starlette.types import Scope
 
-from api.iot import devices, ingest, places, problems, provisioning, readings, sensors, specs
+from api.iot import (
+    billing,
+    dashboards,
+    devices,
+    exports,
+    firmware,
+    ingest,
+    packs,
+    pairs,
+    places,
+    problems,
+    profiles,
+    provisioning,
+    quarantine,
+    readings,
+    sensors,
+    specs,
+)
+from api.iot.annotations import router as annotations_router
 from api.iot.answers import Answer, described, told
 
 BASE = "/api"
@@ -21,6 +39,15 @@ ROUTERS = (
     sensors.router,
     readings.router,
     ingest.router,
+    dashboards.router,
+    exports.router,
+    firmware.router,
+    billing.router,
+    profiles.router,
+    packs.router,
+    annotations_router,
+    pairs.router,
+    quarantine.router,
 )
 STATE = ("settings", "gateway", "identity", "objects", "vault", "columns")
 

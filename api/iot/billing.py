@@ -1,4 +1,4 @@
-"""Billing reads (contract, 6.18): whoever runs this pays nobody, so there is no plan and no limit, and use is counted."""
+"""Billing reads (contract, 6.18): who runs this pays nobody, so nothing is limited; what is used is counted."""
 
 from __future__ import annotations
 

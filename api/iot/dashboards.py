@@ -143,19 +143,9 @@ async def list_dashboards(
     visibility: Visibility | None = None,
 ) -> Answer:
     """List dashboards; private ones only for their creator"""
-    field, descending = page.order
-    async with gate.reading(caller) as db:
-        rows, total = await records.page(
-            db,
-            KIND,
-            where={"visibility": visibility} if visibility else None,
-            search=q,
-            owner=caller.actor,
-            sort=plain.SORTS[field],
-            descending=descending,
-            limit=page.size,
-            offset=page.offset,
-        )
+    where = {"visibility": visibility} if visibility else None
+    also = [records.open_to(caller.actor)]
+    rows, total = await plain.listed(gate, caller, KIND, page, where=where, q=q, also=also)
     return page.answer([shown(row) for row in rows], total)
 
 

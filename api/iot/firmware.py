@@ -146,7 +146,13 @@ async def create_firmware(
     row = await plain.fetched(gate, caller, KIND, id)
     objects: Objects = request.app.state.objects
     link, until = await objects.link(key_of(caller, id), LINK, "PUT"), soon()
-    upload = {"uploadId": id, "uploadUrl": link, "method": "PUT", "headers": {}, "expiresAt": stamp(until)}
+    upload: dict[str, Any] = {
+        "uploadId": id,
+        "uploadUrl": link,
+        "method": "PUT",
+        "headers": {},
+        "expiresAt": stamp(until),
+    }
     return Answer({"firmware": shown(row), "upload": upload}, 201)
 
 
@@ -179,7 +185,7 @@ async def verified(objects: Objects, key: str, body: dict[str, Any]) -> bool:
     digest = hashlib.sha256()
     async for chunk in objects.stream(key):
         digest.update(chunk)
-    return await objects.size(key) == body["sizeBytes"] and digest.hexdigest() == body["sha256"]
+    return (await objects.size(key), digest.hexdigest()) == (body["sizeBytes"], body["sha256"])
 
 
 async def moved(gate: Gateway, caller: Caller, row: Row, status: str) -> None:

@@ -71,13 +71,14 @@ def filled(form: dict[str, Any], values: dict[str, Any]) -> list[FieldError]:
 def misfit(field: dict[str, Any], value: Any) -> tuple[str, str] | None:
     """Code and sentence of what is wrong with a value."""
     kind = field["type"]
-    if not isinstance(value, TYPES[kind]) or (isinstance(value, bool) and kind != "BOOLEAN"):
+    fits = isinstance(value, TYPES[kind]) and (kind == "BOOLEAN" or not isinstance(value, bool))
+    if not fits:
         return "INVALID_FORMAT", f"is not a {kind}"
     if kind == "DATETIME" and not dated(value):
         return "INVALID_FORMAT", "is not a time"
     if kind in ("NUMBER", "INTEGER") and not low(field) <= value <= high(field):
         return "OUT_OF_RANGE", "is out of range"
-    chosen = value if kind == "MULTI_SELECT" else [value] if kind == "SELECT" else []
+    chosen: list[Any] = value if kind == "MULTI_SELECT" else [value] if kind == "SELECT" else []
     if any(one not in field["options"] for one in chosen):
         return "INVALID_ENUM", "is no option"
     return None

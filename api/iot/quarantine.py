@@ -24,7 +24,8 @@ from schemas.telemetry.messages import DiscardQuarantined
 router = APIRouter(prefix="/v1/admin/quarantine", tags=["Quarantine"])
 Reason = Literal[
     "UNKNOWN_SENSOR", "MISSING_PROFILE", "OUT_OF_RANGE", "MISSING_REQUIRED_FIELD", "TYPE_MISMATCH", "ARRAY_SIZE",
-    "UNKNOWN_COMPONENT", "MALFORMED_PAYLOAD", "PAYLOAD_TOO_LARGE", "LIMIT_EXCEEDED", "INVALID_TIMESTAMP", "SENSOR_LIMIT",
+    "UNKNOWN_COMPONENT", "MALFORMED_PAYLOAD", "PAYLOAD_TOO_LARGE", "LIMIT_EXCEEDED", "INVALID_TIMESTAMP",
+    "SENSOR_LIMIT",
 ]  # fmt: skip
 QuarantineId = Annotated[str, path_id("quarantineId")]
 

@@ -10,16 +10,17 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import Response
 
 from api.gateway import Gateway
-from api.noxovision import jobs, problems, requests, results, status
+from api.noxovision import deliveries, document, endpoints, events, jobs, problems, requests, resending, results, status
 from api.noxovision.door import Door
 from api.noxovision.paths import BASE, operation
 from api.noxovision.status import Figures
+from infra.clickhouse import Reader
 from infra.objects import Objects
 from infra.settings import Settings
 from infra.vault import Vault
 
 SECURITY = "apiKeyAuth"
-OPEN = ("/healthz", "/readyz")
+OPEN = ("/healthz", "/readyz", "/webhooks/source-ips", "/webhooks/signing-keys")
 
 
 class State(Protocol):
@@ -29,16 +30,18 @@ class State(Protocol):
     gateway: Gateway
     objects: Objects
     vault: Vault
+    columns: Reader
 
 
 def build(state: State) -> FastAPI:
     app = FastAPI(title="Noxovision API", version="0.2.0", docs_url=None, redoc_url=None, openapi_url="/openapi.json")
-    app.state.settings, app.state.gateway = state.settings, state.gateway
+    app.state.settings, app.state.gateway, app.state.columns = state.settings, state.gateway, state.columns
     app.state.figures = Figures(state.settings.noxovision.tasks_per_slot)
     app.state.door = Door(state.settings, state.objects, state.vault, app.state.figures)
     problems.install(app)
-    for router in (requests.router, results.router, status.router, jobs.router, probes(state.gateway)):
-        app.include_router(router)
+    for part in (requests, results, status, jobs, endpoints, resending, deliveries, events):
+        app.include_router(part.router)
+    app.include_router(probes(state.gateway))
     app.openapi = lambda: documented(app, state.settings)  # type: ignore[method-assign]
     return app
 
@@ -76,6 +79,7 @@ def documented(app: FastAPI, settings: Settings) -> dict[str, Any]:
         )
         scheme = {"type": "apiKey", "in": "header", "name": settings.noxovision.key_header}
         said.setdefault("components", {})["securitySchemes"] = {SECURITY: scheme}
+        document.hoist(said)
         for path, operations in said["paths"].items():
             for one in operations.values():
                 one["security"] = [] if path in OPEN else [{SECURITY: []}]

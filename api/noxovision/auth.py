@@ -60,3 +60,4 @@ def scoped(scope: str) -> Callable[..., Awaitable[Caller]]:
 
 Submitter = Annotated[Caller, Depends(scoped("submit"))]
 Reader = Annotated[Caller, Depends(scoped("read"))]
+Hooker = Annotated[Caller, Depends(scoped("webhooks"))]

@@ -40,8 +40,8 @@ def callback(
     )
 
 
-def header_fault(name: str, value: str) -> Problem | None:
-    place = "/webhook/headers/" + name.replace("~", "~0").replace("/", "~1")
+def header_fault(name: str, value: str, root: str = "/webhook/headers/") -> Problem | None:
+    place = root + name.replace("~", "~0").replace("/", "~1")
     if not NAME.match(name) or not VALUE.match(value):
         return invalid(place, "invalid_webhook_header", "not a header field")
     if RESERVED.match(name):

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
+
+from pydantic import BaseModel
 
 from api.noxovision.problems import TITLES
 from api.noxovision.wire import ProblemDocument, WebhookConfig
+
+REF = "#/components/schemas/{model}"
 
 
 def header(name: str, description: str, **schema: Any) -> dict[str, Any]:
@@ -41,7 +46,7 @@ SUBMITTING_VIDEO = {
                     "type": "object",
                     "properties": {
                         "video": {"type": "string", "contentMediaType": "application/octet-stream"},
-                        "webhook": WebhookConfig.model_json_schema(),
+                        "webhook": WebhookConfig.model_json_schema(ref_template=REF),
                     },
                     "required": ["video"],
                 },
@@ -55,7 +60,8 @@ SUBMITTING_VIDEO = {
 }
 
 
-def submitting_images(schema: dict[str, Any]) -> dict[str, Any]:
+def submitting_images(body: type[BaseModel]) -> dict[str, Any]:
+    schema = body.model_json_schema(ref_template=REF)
     return {
         "parameters": [MAX_PROCESSING_TIME, IDEMPOTENCY_KEY, MODELS],
         "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
@@ -82,7 +88,9 @@ POLL_HEADERS = {
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The problem answers of an operation; 401, 403, 429, 503 and 500 may come from any."""
-    content = {"application/problem+json": {"schema": ProblemDocument.model_json_schema(by_alias=True)}}
+    content = {
+        "application/problem+json": {"schema": ProblemDocument.model_json_schema(by_alias=True, ref_template=REF)}
+    }
     return {
         status: {"description": TITLES[status], "content": content} for status in (*statuses, 401, 403, 429, 500, 503)
     }
@@ -95,3 +103,16 @@ def polled(model: Any, description: str, *statuses: int) -> dict[int | str, dict
         304: {"description": "Unchanged", "headers": {"ETag": POLL_HEADERS["ETag"]}},
         **problems(400, 404, *statuses),
     }
+
+
+def hoist(said: dict[str, Any]) -> None:
+    """Types nested in bodies and problems stand with the other types."""
+    types = said.setdefault("components", {}).setdefault("schemas", {})
+    for operation in (one for item in said["paths"].values() for one in item.values()):
+        for schema in schemas(operation):
+            types.update(schema.pop("$defs", {}))
+
+
+def schemas(operation: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for part in (operation.get("requestBody", {}), *operation["responses"].values()):
+        yield from (media["schema"] for media in part.get("content", {}).values() if "schema" in media)

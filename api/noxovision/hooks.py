@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-import orjson
 from pydantic import AwareDatetime, BaseModel, Field
 
 from api.noxovision.wire import Body, HeaderValue
-from infra.postgres import Row
-from streams.analysis.envelope import instant
-from streams.webhooks.messages import message_id
 
-MASK = "***"
 EventName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_]+(\.[a-zA-Z0-9_]+)*$", max_length=128)]
 Url = Annotated[str, Field(max_length=2048, json_schema_extra={"format": "uri"})]
 Secret = Annotated[str, Field(pattern=r"^whsec_[A-Za-z0-9+/=]{32,88}$", json_schema_extra={"writeOnly": True})]
@@ -35,18 +29,18 @@ class Shape(Body):
     """What an endpoint may be given and may be changed to."""
 
     description: Annotated[str, Field(max_length=256)] | None = None
-    event_types: Annotated[list[EventName], Field(max_length=64)] = []
-    signing: Annotated[list[Scheme], Field(min_length=1, max_length=4)] = ["v1", "legacy"]
+    event_types: Annotated[tuple[EventName, ...], Field(max_length=64)] = ()
+    signing: Annotated[tuple[Scheme, ...], Field(min_length=1, max_length=4)] = ("v1", "legacy")
     payload_style: Literal["standard", "compat"] = "standard"
     payload: Literal["full", "thin"] = "full"
-    headers: Annotated[dict[str, HeaderValue], Field(max_length=20)] = {}
+    headers: Annotated[dict[str, HeaderValue], Field(max_length=20, default_factory=dict)]
     timeout_seconds: Annotated[int, Field(ge=1, le=30)] = 15
     throttle_per_second: Annotated[int, Field(ge=1, le=65_535)] | None = None
     max_in_flight: Annotated[int, Field(ge=1, le=100)] = 10
     fifo: bool = False
-    retry_schedule_seconds: Annotated[list[Delay], Field(max_length=16)] = []
+    retry_schedule_seconds: Annotated[tuple[Delay, ...], Field(max_length=16)] = ()
     mtls: Mtls | None = None
-    metadata: Annotated[dict[str, Annotated[str, Field(max_length=512)]], Field(max_length=50)] = {}
+    metadata: Annotated[dict[str, Annotated[str, Field(max_length=512)]], Field(max_length=50, default_factory=dict)]
 
 
 class EndpointIn(Shape):
@@ -236,75 +230,3 @@ class EventType(BaseModel):
 
 class EventTypes(BaseModel):
     data: list[EventType]
-
-
-def endpoint(row: Row, p95: float | None = None) -> dict[str, Any]:
-    """A row as the contract's Endpoint."""
-    health = row["health"] or {}
-    same = (
-        "url", "description", "event_types", "signing", "payload_style", "payload", "timeout_seconds", "circuit",
-        "throttle_per_second", "max_in_flight", "fifo", "metadata", "state", "disabled_reason",
-    )  # fmt: skip
-    stats = {name: row[name] for name in ("delivered", "failed", "pending")}
-    return {
-        "endpoint_id": row["id"],
-        **{name: row[name] for name in same},
-        "headers": dict.fromkeys(row["header_names"], MASK),
-        "retry_schedule_seconds": row["delays"],
-        "mtls": row["certificates"],
-        "first_failure_at": health.get("first_failure_at"),
-        "last_success_at": health.get("last_success_at"),
-        "stats_24h": stats if p95 is None else {**stats, "p95_ms": round(p95, 3)},
-        "created_at": instant(row["created_at"]),
-    }
-
-
-def delivery(row: Row) -> dict[str, Any]:
-    same = ("event_type", "payload_bytes", "payload_sha256")
-    times = ("created_at", "first_attempt_at", "delivered_at", "expires_at")
-    at_rest = row["shown"] in ("cancelled", "endpoint_disabled")
-    return {
-        "delivery_id": row["id"],
-        "message_id": message_id(row["id"]),
-        "job_id": row["job"],
-        "endpoint_id": row["endpoint"],
-        "url": masked(row["target"] or ""),
-        "state": row["shown"],
-        "attempt_count": row["attempts"],
-        "next_attempt_at": None if at_rest else instant(row["ready"]),
-        "last_status_code": row["last_status"],
-        "last_error": row["last_outcome"] if row["last_outcome"] not in (None, "success") else row["reason"],
-        **{name: row[name] for name in same},
-        **{name: instant(row[name]) for name in times},
-    }
-
-
-def masked(url: str) -> str:
-    """Query values are the receiver's own, and often credentials."""
-    parts = urlsplit(url)
-    query = urlencode([(name, MASK) for name, _ in parse_qsl(parts.query, keep_blank_values=True)], safe="*")
-    return urlunsplit(parts._replace(query=query))
-
-
-def attempt(row: dict[str, Any], following: datetime | None) -> dict[str, Any]:
-    """A row of the delivery log; `following`: when its message is tried next."""
-    same = (
-        "number", "trigger", "outcome", "remote_ip", "dns_ms", "connect_ms", "tls_ms", "first_byte_ms", "total_ms",
-        "response_body", "response_truncated", "retry_after_seconds",
-    )  # fmt: skip
-    return {
-        "attempt_id": row["attempt"],
-        "delivery_id": row["message"],
-        **{name: row[name] for name in same},
-        "started_at": instant(utc(row["started_at"])),
-        "ended_at": instant(utc(row["ended_at"])),
-        "status_code": row["status"],
-        "request_headers": orjson.loads(row["request_headers"]),
-        "response_headers": orjson.loads(row["response_headers"]),
-        "next_attempt_at": instant(following),
-        "trace_id": row["trace_id"] or "",
-    }
-
-
-def utc(at: datetime) -> datetime:
-    return at if at.tzinfo else at.replace(tzinfo=UTC)

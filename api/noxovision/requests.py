@@ -211,7 +211,7 @@ async def accepted(
     "submitImages",
     status_code=202,
     response_model=wire.JobAccepted,
-    openapi_extra=document.submitting_images(wire.ImagesRequest.model_json_schema()),
+    openapi_extra=document.submitting_images(wire.ImagesRequest),
     responses={
         202: {"description": "Accepted", "headers": document.SUBMIT_HEADERS},
         **document.problems(400, 409, 413, 415, 422),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import hashlib
 import tempfile
 from collections.abc import AsyncIterator
@@ -132,7 +131,7 @@ async def from_json(request: Request, taken: Sent) -> None:
         return
     try:
         data = base64.b64decode(validated(FunctionUploadJson, said).onnx_model, validate=True)
-    except binascii.Error as problem:
+    except ValueError as problem:
         raise Problem(400, "OnnxModel is base64", field="OnnxModel") from problem
     taken.file.write(data)
     taken.digest, taken.size = hashlib.sha256(data).hexdigest(), len(data)

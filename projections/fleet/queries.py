@@ -153,3 +153,59 @@ async def checkins(
 
 def micros(at: datetime) -> int:
     return (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+
+ACTION = """
+select a.*, coalesce(d.external_id, d.id::text) as device_id
+from fleet.actions a join fleet.devices d on d.id = a.device
+"""
+
+
+async def actions(
+    db: Connection, device: str, status: str | None, *, limit: int, offset: int = 0
+) -> tuple[list[Row], int]:
+    """A page of what the device was asked to do, newest first, and how many there are."""
+    where = "where a.device = $1 and ($2::text is null or a.status = $2)"
+    order = "order by a.created_at desc, a.id desc limit $3 offset $4"
+    rows = await db.fetch(f"{ACTION} {where} {order}", device, status, limit, offset)
+    return rows, await db.fetchval(f"select count(*) from fleet.actions a {where}", device, status)
+
+
+async def open_actions(db: Connection, device: str) -> list[Row]:
+    """What the device has not come to an end with, oldest first."""
+    return await db.fetch(
+        f"{ACTION} where a.device = $1 and a.completed_at is null order by a.created_at, a.id", device
+    )
+
+
+async def action(db: Connection, device: str, *, number: int | None = None, id: str | None = None) -> Row | None:
+    return await db.fetchrow(f"{ACTION} where a.device = $1 and (a.number = $2 or a.id = $3)", device, number, id)
+
+
+class Orders(msgspec.Struct, frozen=True, kw_only=True):
+    """Which actions: every member that is set narrows; `camera` is named in what the device is told."""
+
+    device: str | None = None
+    types: tuple[str, ...] | None = None
+    statuses: tuple[str, ...] | None = None
+    camera: str | None = None
+    id: str | None = None
+
+
+ORDERED = """
+from fleet.actions a join fleet.devices d on d.id = a.device and d.retired_at is null
+where ($1::uuid is null or a.device = $1) and ($2::text[] is null or a.type = any($2))
+  and ($3::text[] is null or a.status = any($3)) and ($4::text is null or a.payload #>> '{params,camera_id}' = $4)
+  and ($5::uuid is null or a.id = $5)
+"""
+
+
+async def orders(
+    db: Connection, wanted: Orders, *, limit: int = 1, offset: int = 0, descending: bool = True
+) -> tuple[list[Row], int]:
+    """A page of what devices were asked to do, by when, and how many there are."""
+    values = [list(v) if isinstance(v, tuple) else v for v in msgspec.structs.astuple(wanted)]
+    way = "desc" if descending else "asc"
+    page = f"order by a.created_at {way}, a.id {way} limit $6 offset $7"
+    rows = await db.fetch(f"select a.* {ORDERED} {page}", *values, limit, offset)
+    return rows, await db.fetchval(f"select count(*) {ORDERED}", *values)

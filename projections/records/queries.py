@@ -26,6 +26,10 @@ def among(member: str, values: Sequence[str]) -> Also:
     return Also(f"body ->> '{member}' = any({{}})", list(values))
 
 
+def only(ids: Sequence[str]) -> Also:
+    return Also("id = any({})", list(ids))
+
+
 def since(member: str, at: datetime) -> Also:
     return Also(f"(body ->> '{member}')::timestamptz >= {{}}", at)
 

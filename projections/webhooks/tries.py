@@ -8,12 +8,12 @@ from infra.clickhouse import Reader
 
 LOG = """
 select * from attempts final
-where organisation = {organisation:String} and message = {message:String} and number > {after:UInt32}
+where organisation = {org:String} and message = {message:String} and number > {after:UInt32}
 order by number limit {limit:UInt32}
 """
 P95 = """
 select quantile(0.95)(total_ms) as p95, count() as tries from attempts final
-where organisation = {organisation:String} and endpoint = {endpoint:String} and started_at > now() - interval 1 day
+where organisation = {org:String} and endpoint = {endpoint:String} and started_at > now() - interval 1 day
 """
 
 
@@ -21,10 +21,10 @@ async def attempts(
     reader: Reader, organisation: str, message: str, *, after: int = 0, limit: int = 250
 ) -> list[dict[str, Any]]:
     """Tries of a message behind a number, in order."""
-    return await reader.rows(LOG, organisation, organisation=organisation, message=message, after=after, limit=limit)
+    return await reader.rows(LOG, organisation, org=organisation, message=message, after=after, limit=limit)
 
 
 async def p95(reader: Reader, organisation: str, endpoint: str) -> float | None:
     """Milliseconds of a try in the last day; none without tries."""
-    (found,) = await reader.rows(P95, organisation, organisation=organisation, endpoint=endpoint)
+    (found,) = await reader.rows(P95, organisation, org=organisation, endpoint=endpoint)
     return float(found["p95"]) if found["tries"] else None

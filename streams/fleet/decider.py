@@ -1,4 +1,4 @@
-"""Devices: how they join, change and leave. The stream is the device id. Pure."""
+"""Devices: how they join, change and leave; what they are asked to do. A device's stream is its id. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from schemas.fleet.messages import (
     RegisterDevice,
     RetireDevice,
 )
-from streams.decision import Claim, Decider, Reference, Refusal
+from streams.decision import Claim, Decider, Reference, Refusal, Timer
+from streams.fleet import actions
+from streams.fleet.actions import Actions
 
 STATUSES = frozenset({"PENDING", "ACTIVE", "INACTIVE", "MAINTENANCE", "OFFLINE", "REJECTED"})
 FIXED = frozenset({"unique_name", "virtual", "external_id"})
@@ -26,12 +28,13 @@ LATER = {"auto_assign_project": None, "portainer_endpoint": None, "config": None
 
 
 class State(msgspec.Struct, frozen=True):
-    """A device as it is decided on; `members` is what every dialect can show of it."""
+    """A device as it is decided on; `members` is what every dialect can show of it. `actions` are a stream apart."""
 
     id: str = ""
     version: int = 0
     members: dict[str, Any] = msgspec.field(default_factory=dict)
     retired: bool = False
+    actions: Actions | None = None
 
     @property
     def live(self) -> bool:
@@ -42,6 +45,8 @@ INITIAL = State()
 
 
 def decide(state: State, command: Commands, meta: Envelope) -> tuple[Events, ...] | Refusal:
+    if isinstance(command, actions.Commands):
+        return actions.decide(state.actions or Actions(), command, meta)
     match command:
         case RegisterDevice():
             return register(state, command)
@@ -94,6 +99,8 @@ def told(changes: dict[str, Any]) -> tuple[Events, ...]:
 
 
 def apply(state: State, event: Events, meta: Envelope) -> State:
+    if isinstance(event, actions.Events):
+        return State(actions=actions.apply(state.actions or Actions(), event))
     match event:
         case DeviceRegistered():
             members = {**msgspec.structs.asdict(event), "tags": list(event.tags), **LATER}
@@ -120,6 +127,8 @@ def claims(state: State) -> tuple[Claim, ...]:
 
 def references(state: State, command: Commands) -> tuple[Reference, ...]:
     """Site and server are records and must live when a device is put there."""
+    if isinstance(command, actions.Commands):
+        return actions.references(command)
     match command:
         case RegisterDevice():
             asked = msgspec.structs.asdict(command)
@@ -130,4 +139,8 @@ def references(state: State, command: Commands) -> tuple[Reference, ...]:
     return tuple(Reference(f"record.{kind}", asked[kind]) for kind in ("site", "server") if asked.get(kind))
 
 
-DECIDER = Decider(State, INITIAL, decide, apply, claims, references)
+def timers(state: State) -> tuple[Timer, ...]:
+    return actions.timers(state.actions) if state.actions else ()
+
+
+DECIDER = Decider(State, INITIAL, decide, apply, claims, references, timers)

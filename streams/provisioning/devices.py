@@ -77,6 +77,8 @@ def issue(device: Device, command: IssueCertificate, meta: Envelope) -> tuple[De
     """Shown a token, or the certificate that it renews."""
     if device.closed:
         return Refusal("unknown")
+    if command.token in device.spent:
+        return Refusal("token.used", "The token has been used.", "token")
     if past(command.token_expires_at, meta.time):
         return Refusal("token.expired", "The token has expired.", "token")
     renewable = command.renews in device.certificates and command.renews not in device.revoked

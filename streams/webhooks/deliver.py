@@ -270,7 +270,7 @@ def build(config: settings.Settings) -> worker.App:
     """A worker that consumes nothing: it wakes on notices, and all its state is in rows."""
     app = worker.app(config, "deliveries")
     app.producer_only = True
-    app.service(Deliveries(config))
+    app.alongside(Deliveries(config))
     return app
 
 

@@ -36,7 +36,9 @@ async def devices(stack: dict[str, Any]) -> list[str]:
 def message(organisation: str, device: str, start: int) -> tuple[bytes, bytes]:
     """Key and framed payload of `EACH` readings."""
     told = tuple(
-        Reading(sensor=f"s{n % SENSORS}", ts=start + n // SENSORS, d=n * 0.25 if n % 2 else None, i=None if n % 2 else n)
+        Reading(
+            sensor=f"s{n % SENSORS}", ts=start + n // SENSORS, d=n * 0.25 if n % 2 else None, i=None if n % 2 else n
+        )
         for n in range(EACH)
     )
     meta = asking(device, organisation=organisation)

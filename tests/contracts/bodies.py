@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -12,6 +13,11 @@ from tests.contracts.documents import Json, Operation
 Reference = Callable[[str], Any]
 """The id for a member of this name, or None."""
 ID = re.compile(r"(?:_id|NxID|UUID|Uuid|Id|ID|_ids|UUIDs|Ids|IDs)$")
+RANGE: dict[str, Callable[[], str]] = {
+    "from": lambda: (datetime.now(UTC) - timedelta(hours=1)).isoformat(),
+    "window": lambda: "PT1H",
+}
+"""Times that readings are asked for."""
 
 
 def stem(name: str) -> str:
@@ -35,7 +41,9 @@ class Sample:
         found: Json = {}
         for one in operation.parameters("query"):
             schema, name = operation.resolved(one.get("schema", {})), one["name"]
-            if one.get("required"):
+            if name in RANGE:
+                found[name] = RANGE[name]()
+            elif one.get("required"):
                 found[name] = self.of(operation, schema, name)
             elif name in ("limit", "size", "per_page"):
                 found[name] = min(schema.get("maximum", 100), 500 if name == "limit" else 100)

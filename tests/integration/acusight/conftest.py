@@ -12,6 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.integration.nx.calls import network, ready, upload
+from tests.integration.nx.conftest import signed_in
+
 Enrol = Callable[..., Awaitable[httpx.AsyncClient]]
 
 
@@ -80,3 +83,11 @@ async def enrol(stack: dict[str, Any]) -> AsyncIterator[Enrol]:
     yield enrolled
     for client in made:
         await client.aclose()
+
+
+@pytest.fixture(scope="session")
+async def function(stack: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+    """A model that acme sent as an Nx function, checked."""
+    client = await signed_in(stack, "acme")
+    yield await ready(client, (await upload(client, network(scale=0.25)))["UUID"])
+    await client.aclose()

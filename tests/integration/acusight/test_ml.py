@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
@@ -16,21 +15,13 @@ from schemas.base import asking
 from schemas.ids import number_of
 from schemas.models.messages import FailTraining, ReportTraining, StartTraining
 from tests.integration.acusight.conftest import Enrol, data, error, picture
-from tests.integration.nx.calls import network, ready, upload
+from tests.integration.nx.calls import network, ready
 from tests.integration.nx.conftest import signed_in
 
 pytestmark = pytest.mark.stack
 Client = httpx.AsyncClient
 LABEL = {"class_value": "defect", "type": "bbox", "geometry": [0.5, 0.5, 0.2, 0.1]}
 META = {"total", "page", "per_page", "total_pages", "count", "limit", "offset"}
-
-
-@pytest.fixture(scope="session")
-async def function(stack: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
-    """A model that acme sent as an Nx function, checked."""
-    client = await signed_in(stack, "acme")
-    yield await ready(client, (await upload(client, network(scale=0.25)))["UUID"])
-    await client.aclose()
 
 
 async def frozen(keeper: Client, device: Client, **shares: int) -> dict[str, Any]:

@@ -29,6 +29,8 @@ OPEN = {
 OF_THIS_REQUEST = {"traceId", "request_id", "instance"}
 ANONYMOUS = {"GET /dev/nxai/model/{uuid}"}
 """Serves what is in public catalogues to anyone; the rest is absent for whom it is not."""
+UNTOLD = {"GET /api/v1/devices/{deviceId}/health"}
+"""404 until the device has reported, which it does over MQTT."""
 Statuses = dict[str, int]
 RUN = re.compile(r"[0-9a-f]{4,}")
 FITS = {"iot": {"iot", "iot-token"}, "acusight": {"acusight"}, "nx": {"nx"}, "noxovision": {"noxovision"}}
@@ -104,7 +106,7 @@ def test_own_ids_are_answered(operations: list[Operation], mine: Side) -> None:
         for one, _ in owned(operations)
         if one.method == "get" and all(mine.send(one, place).status_code in (400, 404) for place in mine.places(one))
     ]
-    assert unseen == []
+    assert set(unseen) == UNTOLD
 
 
 def foreign(one: Operation, ids: list[tuple[str, str]], mine: Side, theirs: Side) -> Iterator[tuple[Json, Json]]:
@@ -123,7 +125,8 @@ def test_ids_of_another_organisation_are_unknown(operations: list[Operation], mi
         for place, nowhere in foreign(one, ids, mine, theirs):
             body = {} if one.method == "get" else mine.content(one)
             answers = [said(mine.send(one, at, **body), *at.values()) for at in (place, nowhere)]
-            if answers[0] != answers[1] or answers[0][0] < 400:
+            # In one dialect, removing what is not there has been done already.
+            if answers[0] != answers[1] or (answers[0][0] < 400 and one.method != "delete"):
                 told.append((str(one), place, *answers))
     assert told == []
 
@@ -185,7 +188,7 @@ def test_lists_hold_nothing_of_another(operations: list[Operation], mine: Side, 
     told = []
     for one in guarded(operations):
         if one.method == "get" and not one.path.startswith(NOBODYS):
-            foreign_ids = {id for id in theirs.found[one.surface, listed(one.path)] if len(str(id)) > 11}
+            foreign_ids = {id for id in theirs.found[one.surface, listed(one.path)] if any(map(str.isdigit, str(id)))}
             for place in mine.places(one):
                 answer = mine.send(one, place)
                 shown = {value for _, value in leaves(orjson.loads(answer.content))} if json(answer) else set()

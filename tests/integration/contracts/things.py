@@ -115,13 +115,13 @@ def video() -> bytes:
         return film(Path(folder) / "made.mp4", 2)
 
 
+def project(side: Side) -> Json:
+    return {"json": {"name": f"{side.mark} {uuid4().hex[:6]}", "classes": [{"value": "thing"}]}}
+
+
 def annotation(side: Side) -> Json:
-    body: Json = {
-        "image_id": next(iter(side.found["acusight", "image"])),
-        "type": "bbox",
-        "geometry": [0.1, 0.1, 0.5, 0.5],
-    }
-    return {"json": {**body, "class_value": f"{side.mark}-{uuid4().hex[:6]}"}}
+    shape = {"type": "bbox", "geometry": [0.5, 0.5, 0.1 + next(scales) / 1000, 0.2], "class_value": "thing"}
+    return {"json": {"image_id": next(iter(side.found["acusight", "image"])), **shape}}
 
 
 def dataset(side: Side) -> Json:
@@ -158,6 +158,7 @@ CONTENT: dict[str, Callable[[Side], Json]] = {
         "json": {"images": [{"data_base64": b64encode(png(side.mark)).decode(), "external_id": uuid4().hex}]}
     },
     "POST /api/data/annotations": annotation,
+    "POST /api/data/projects": project,
     "POST /api/data/datasets": dataset,
     "POST /api/v1/device-groups": lambda side: {
         "json": {"name": f"{side.mark} {uuid4().hex[:6]}", "selector": {"allOf": [side.mark]}}

@@ -101,7 +101,7 @@ class Side:
 
     def keep(self, operation: Operation, place: Json, answer: httpx.Response) -> None:
         """The ids of the things in an answer, each with the place that it was found in."""
-        if "json" not in answer.headers.get("content-type", ""):
+        if operation.path.endswith("}") or "json" not in answer.headers.get("content-type", ""):
             return
         kind = listed(operation.path)
         there = self.found[operation.surface, kind]

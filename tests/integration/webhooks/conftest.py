@@ -138,6 +138,10 @@ class Log:
         return dict(found) if found else None
 
 
+async def failing(request: web.Request) -> web.Response:
+    return web.Response(status=500, text="no")
+
+
 def kind_of(endpoint: str) -> str:
     return f"test.e{endpoint.replace('-', '')}"
 

@@ -24,7 +24,7 @@ from schemas.ids import derived_id, new_id
 from schemas.webhooks.messages import Body, ChangeEndpoint, QueueMessage, RetryMessage, RotateEndpointSecret
 from streams.webhooks.endpoints import receivers_stream
 from streams.webhooks.messages import message_id
-from tests.integration.webhooks.conftest import BODY, SECRET, Log, Receiver, kind_of
+from tests.integration.webhooks.conftest import BODY, SECRET, Log, Receiver, failing, kind_of
 
 pytestmark = pytest.mark.stack
 
@@ -105,10 +105,6 @@ async def test_a_stored_result_is_sent_as_it_lies(log: Log, receiver: Receiver, 
     await objects.delete(key)
     gone = await log.queue(receiver.url("/gone"), body=body)
     assert (await log.until(gone, "cancelled"))["reason"] == "erased"
-
-
-async def failing(request: web.Request) -> web.Response:
-    return web.Response(status=500, text="no")
 
 
 async def test_retried_from_the_row_with_the_same_id_and_bytes(log: Log, receiver: Receiver) -> None:
