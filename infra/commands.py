@@ -24,6 +24,8 @@ Result = TypeVar("Result")
 WAIT = 2.0
 """Seconds that a caller waits for an outcome and its row."""
 UNSTORABLE = "Text holds the character U+0000, which cannot be stored."
+PROBE = 2.0
+"""Seconds between questions whether Kafka is there: while it is not, a write is refused at once."""
 LOOK = 0.25
 """Seconds after which the tables are asked, in case a notice was lost."""
 
@@ -67,6 +69,7 @@ class Commands:
         self.producer: AIOKafkaProducer | None = None
         self.pool: postgres.Pool
         self.listening = False
+        self.reachable = False
         self.outcomes: dict[str, asyncio.Future[list[Any]]] = {}
         self.recorded: dict[tuple[str, str], list[asyncio.Future[int]]] = {}
         self.changes: set[asyncio.Event] = set()
@@ -87,7 +90,7 @@ class Commands:
 
     def parts(self) -> dict[str, str]:
         """What `/readyz` says."""
-        return {"kafka": "ok" if self.producer else "away", "postgres": "ok" if self.listening else "away"}
+        return {"kafka": "ok" if self.reachable else "away", "postgres": "ok" if self.listening else "away"}
 
     async def keep_producing(self) -> None:
         while self.producer is None:
@@ -98,6 +101,9 @@ class Commands:
             except (KafkaError, OSError):
                 await producer.stop()
                 await asyncio.sleep(0.5)
+        while True:
+            self.reachable = await listens(self.settings.kafka.bootstrap)
+            await asyncio.sleep(PROBE if self.reachable else LOOK)
 
     async def keep_listening(self) -> None:
         """Holds one connection for notices; a lost one is made again (what was missed meanwhile is looked up)."""
@@ -143,7 +149,7 @@ class Commands:
             raise Refused("unknown")
         if not storable(body):
             raise Refused("invalid", UNSTORABLE)
-        if self.producer is None:
+        if self.producer is None or not self.reachable:
             raise Unavailable("kafka")
         value = registry.encode(meta, body)
         headers = registry.headers(meta, body, trace_headers())
@@ -151,6 +157,7 @@ class Commands:
             async with asyncio.timeout(5):
                 await self.producer.send_and_wait(body.TOPIC, value, key=meta.stream.encode(), headers=headers)
         except (KafkaError, TimeoutError, OSError) as problem:
+            self.reachable = False
             raise Unavailable("kafka") from problem
 
     async def submit(self, command: Command, meta: Envelope, *, wait: float = WAIT) -> Done:
@@ -183,10 +190,12 @@ class Commands:
         if not waiting:
             self.recorded.pop(place, None)
 
-    async def settled(self, future: asyncio.Future[Result], look: Callable[[], Awaitable[Result | None]]) -> Result:
+    async def settled(
+        self, future: asyncio.Future[Result], look: Callable[[], Awaitable[Result | None]], pause: float = LOOK
+    ) -> Result:
         """The notice, or what a look at the tables finds when the notice was lost."""
         while True:
-            done, _ = await asyncio.wait({future}, timeout=LOOK)
+            done, _ = await asyncio.wait({future}, timeout=pause)
             if done:
                 return future.result()
             try:
@@ -198,7 +207,8 @@ class Commands:
 
     async def find_outcome(self, command: str) -> list[Any] | None:
         row = await self.pool.fetchrow(
-            "select command, context, stream, version, events, code, detail, field from streams.outcomes where command = $1",
+            """select command, context, stream, version, events, code, detail, field
+               from streams.outcomes where command = $1""",
             command,
         )
         return None if row is None else list(row)
@@ -215,12 +225,7 @@ class Commands:
         if done.events == 0 and await look() is not None:
             return
         if await self.settled(first, look) < done.version:
-            await self.polled(look)
-
-    async def polled(self, look: Callable[[], Awaitable[int | None]]) -> None:
-        """Looks often: the notice that came was of an earlier version."""
-        while await look() is None:
-            await asyncio.sleep(0.01)
+            await self.settled(asyncio.get_running_loop().create_future(), look, 0.01)
 
     async def version(self, place: tuple[str, str], organisation: str) -> int:
         context, stream = place
@@ -268,6 +273,20 @@ class Commands:
                     continue
         finally:
             self.changes.discard(changed)
+
+
+async def listens(bootstrap: str) -> bool:
+    """Whether any bootstrap server takes a connection."""
+    for server in bootstrap.split(","):
+        host, _, port = server.strip().rpartition(":")
+        try:
+            async with asyncio.timeout(2):
+                _, writer = await asyncio.open_connection(host, int(port))
+        except (OSError, TimeoutError):
+            continue
+        writer.close()
+        return True
+    return False
 
 
 def judged(outcome: list[Any]) -> Done:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import structlog
+
 from infra import kafka, migrate, postgres
 from infra.history import history
 from infra.settings import Settings, load

@@ -99,8 +99,10 @@ def point(row: Row) -> dict[str, Any]:
 
 
 class ModelVersion(BaseModel):
+    """`project_id` is 0 for a model of no project; size and digest are left out while no file has been checked."""
+
     id: int
-    project_id: int | None
+    project_id: int
     name: str
     version: str
     architecture: str
@@ -113,18 +115,19 @@ class ModelVersion(BaseModel):
     stage: Stage
     status: Literal["processing", "ready", "failed"]
     metrics: dict[str, float]
-    size_bytes: int | None
-    sha256: str | None
+    size_bytes: int = 0
+    sha256: str = ""
     deployed_device_count: int
     created_at: datetime
     updated_at: datetime
 
 
 def model(row: Row) -> dict[str, Any]:
-    """A model of any dialect; one that was not trained here is of no project."""
-    return {
+    """A model of any dialect. The contract has a number for the project of each."""
+    file = {} if row["file"] is None else {"size_bytes": row["size"], "sha256": row["digest"]}
+    return file | {
         "id": row["number"],
-        "project_id": row["project"] and number_of(row["project"]),
+        "project_id": 0 if row["project"] is None else number_of(row["project"]),
         "name": row["name"],
         "version": str(row["revision"]),
         "architecture": row["architecture"] or "",
@@ -137,8 +140,6 @@ def model(row: Row) -> dict[str, Any]:
         "stage": row["stage"],
         "status": STATUSES.get(row["status"], "processing"),
         "metrics": row["best_metrics"] or {},
-        "size_bytes": row["size"],
-        "sha256": row["digest"],
         "deployed_device_count": row["deployed"],
         "created_at": row["created_at"],
         "updated_at": row["updated_at"],

@@ -126,10 +126,11 @@ class DeviceActionCreate(Body):
 
 
 class DeviceAction(BaseModel):
-    """Members of a model are there when the action is about one; the link is for the device."""
+    """Members of a model are there when the action is about one; the link is for the device. What another dialect
+    ordered keeps its type there."""
 
     id: int
-    type: ActionType
+    type: str
     status: ActionStatus
     device_id: str
     model_id: str = ""

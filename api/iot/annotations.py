@@ -1,21 +1,22 @@
-"""Annotation classes, annotations and reference pairs (contract, 6.12)."""
+"""Annotations: labels applied to a scope and a time (contract, 6.12)."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from api.auth import Caller, at_least
 from api.gateway import Gate, Gateway
 from api.iot import labels, plain
-from api.iot.answers import Answer, Body, Free, Id, Name, Paged, PageOf, QueryText, Shown, Text, moment, present, told
+from api.iot.answers import Answer, Body, Free, Id, Paged, PageOf, Shown, Text, moment, present, told
 from api.iot.auth import Member
+from api.iot.classes import CLASS, Key
 from api.iot.devices import named
 from api.iot.exports import ScopeType, scoped
-from api.iot.groups import Asked, Group, Wanted, serve
+from api.iot.groups import Asked, Group, serve
 from api.iot.problems import Problem, invalid
 from api.iot.readings import From, To
 from infra.postgres import Connection, Row
@@ -23,63 +24,9 @@ from projections.exports import queries as scopes
 from projections.records import queries as records
 
 router = APIRouter(prefix="/v1", tags=["Annotations"])
-CLASS, ANNOTATION, PAIR = "annotation-class", "annotation", "reference-pair"
+ANNOTATION = "annotation"
 Source = Literal["MANUAL", "RULE", "REFERENCE_SENSOR", "EXTERNAL_FEED", "ML_INFERENCE", "JOB"]
 SYSTEM = ("RULE", "REFERENCE_SENSOR", "EXTERNAL_FEED", "ML_INFERENCE", "JOB")
-Temporality = Literal["POINT", "RANGE", "ANY"]
-FieldType = Literal["NUMBER", "INTEGER", "BOOLEAN", "TEXT", "SELECT", "MULTI_SELECT", "DATETIME"]
-Key = Annotated[Text, Field(min_length=1, max_length=120)]
-
-
-class ClassField(Body):
-    """One field of a label form."""
-
-    name: Key
-    label: Text | None = None
-    type: FieldType
-    required: bool | None = None
-    options: list[Key] | None = Field(default=None, max_length=200)
-    min: float | None = None
-    max: float | None = None
-    unit: Text | None = None
-
-    @model_validator(mode="after")
-    def chosen(self) -> Self:
-        if self.type in ("SELECT", "MULTI_SELECT") and not self.options:
-            raise ValueError("a selection has options")
-        return self
-
-
-class AnnotationClassWrite(Body):
-    key: Key
-    name: Name
-    description: Text | None = None
-    color: str | None = Field(default=None, pattern=r"^#[0-9a-fA-F]{6}$")
-    scopes: list[ScopeType] = Field(min_length=1)
-    temporality: Temporality = "ANY"
-    fields: list[ClassField] = Field(max_length=100)
-
-    @model_validator(mode="after")
-    def told_apart(self) -> Self:
-        if len({field.name for field in self.fields}) < len(self.fields):
-            raise ValueError("two fields have one name")
-        return self
-
-
-class AnnotationClass(Shown):
-    """Kind of label; drives generated forms."""
-
-    id: str
-    key: str
-    name: str
-    description: str | None = None
-    color: str | None = None
-    scopes: list[ScopeType]
-    temporality: Temporality
-    fields: list[ClassField]
-    pack_key: str | None = None
-    created_at: datetime
-    updated_at: datetime
 
 
 class SourceRef(Body):
@@ -123,51 +70,15 @@ class Annotation(Shown):
     updated_at: datetime
 
 
-CLASS_MEMBERS = ("key", "name", "description", "color", "scopes", "temporality", "fields", "packKey")
+MEMBERS = ("key", "name", "description", "color", "scopes", "temporality", "fields", "packKey")
 MEMBERS = (
     "annotationClassId", "classKey", "scopeType", "scopeId", "startAt", "endAt", "values", "note", "source",
     "sourceRef", "confidence",
 )  # fmt: skip
 
 
-async def classes(_db: Connection, rows: list[Row]) -> list[dict[str, Any]]:
-    return [plain.shown(row, *CLASS_MEMBERS) for row in rows]
-
-
 async def shown(_db: Connection, rows: list[Row]) -> list[dict[str, Any]]:
     return [plain.shown(row, *MEMBERS, createdBy=row["created_by"]) for row in rows]
-
-
-async def used(gate: Gateway, caller: Caller, id: str) -> int:
-    async with gate.reading(caller) as db:
-        _, total = await records.page(db, ANNOTATION, where={"annotationClassId": id}, limit=1)
-    return total
-
-
-async def class_kept(asked: Asked) -> dict[str, Any]:
-    """The key is fixed; while labels of it are stored, its form may only gain what they need not have.
-
-    Errors: Problem 409.
-    """
-    body, old = plain.members(asked.body), asked.old
-    if old is None:
-        return body
-    if body["key"] != old["body"]["key"]:
-        raise invalid("key", "CONFLICT", "The key of a class is fixed.", 409, "INVALID_STATE")
-    if labels.tightened(old["body"], body) and await used(asked.gate, asked.caller, old["id"]):
-        raise Problem(409, "ANNOTATION_CLASS_IN_USE", "Stored annotations would not fit the class any more.")
-    return {**body, **present(packKey=old["body"].get("packKey"))}
-
-
-async def class_unused(gate: Gateway, caller: Caller, row: Row) -> None:
-    if await used(gate, caller, row["id"]):
-        raise Problem(409, "ANNOTATION_CLASS_IN_USE", "Annotations are of this class.")
-
-
-def class_filters(
-    scope_type: Annotated[ScopeType | None, Query(alias="scopeType")] = None, q: QueryText | None = None
-) -> Wanted:
-    return Wanted(where={"scopes": [scope_type]} if scope_type else {}, q=q)
 
 
 async def kept(asked: Asked) -> dict[str, Any]:
@@ -290,15 +201,9 @@ async def list_annotations_by_source(
         return page.answer(await shown(db, rows), total)
 
 
-CLASSES = Group(
-    kind=CLASS, one="annotation_class", many="annotation_classes", path="/annotation-classes", parameter="classId",
-    shape=AnnotationClass, write=AnnotationClassWrite, shown=classes, kept=class_kept, wanted=class_filters,
-    before_delete=class_unused,
-)  # fmt: skip
 ANNOTATIONS = Group(
     kind=ANNOTATION, one="annotation", many="annotations", path="/annotations", parameter="annotationId",
     shape=Annotation, write=AnnotationWrite, shown=shown, kept=kept, writes="member", before_delete=own,
     lists=False,
 )  # fmt: skip
-serve(router, CLASSES)
 serve(router, ANNOTATIONS)

@@ -24,6 +24,12 @@ LIMIT = 1 << 20
 REF = "#/components/schemas/{model}"
 PROBLEM = "application/problem+json"
 PROBLEM_SCHEMA = {"$ref": REF.format(model="ProblemBody")}
+KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "The first answer again for 24 h",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 128},
+}
 SORTS = ("createdAt", "updatedAt", "name")
 Item = TypeVar("Item")
 Sent = TypeVar("Sent", bound=BaseModel)
@@ -158,9 +164,14 @@ def sent(shape: type[Sent], needed: bool = True) -> Callable[[Request], Coroutin
 
 
 def told(
-    shape: Any, *codes: int, status: int = 200, body: type[BaseModel] | None = None, **more: Any
+    shape: Any,
+    *codes: int,
+    status: int = 200,
+    body: type[BaseModel] | None = None,
+    keyed: bool | None = None,
+    **more: Any,
 ) -> dict[str, Any]:
-    """What a route answers and takes, for its decorator."""
+    """What a route answers and takes, for its decorator. `keyed`: takes an Idempotency-Key, as what creates does."""
     problem = {"content": {PROBLEM: {}}, "model": ProblemBody}
     answers: dict[int, dict[str, Any]] = dict.fromkeys((401, *codes, 503), problem)
     said: dict[str, Any] = {"status_code": status, "responses": answers, **more}
@@ -169,6 +180,8 @@ def told(
     if body is not None:
         content = {"application/json": {"schema": body.model_json_schema(ref_template=REF)}}
         said["openapi_extra"] = {"requestBody": {"required": True, "content": content}}
+        if keyed if keyed is not None else status in (201, 202):
+            said["openapi_extra"]["parameters"] = [KEY]
     return said
 
 

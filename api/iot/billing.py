@@ -5,20 +5,24 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
+from pydantic import Field, HttpUrl
 
 from api.auth import Caller
 from api.gateway import Gate, Gateway
-from api.iot.answers import Answer, Paged, PageOf, QueryText, Shown, stamp, told
+from api.iot.answers import Answer, Body, Paged, PageOf, QueryText, Shown, Text, sent, stamp, told
 from api.iot.auth import Admin, Member, Owner
-from api.iot.problems import invalid
+from api.iot.problems import Problem, invalid
 from api.iot.readings import Stores
 from infra.clickhouse import Reader
+from projections.exports import queries as exports
 from projections.fleet import queries as fleet
+from projections.media import queries as media
 from projections.telemetry import queries as telemetry
 
 router = APIRouter(prefix="/v1/billing", tags=["Billing"])
 PLAN = "self-hosted"
+DISABLED = Problem(400, "BILLING_DISABLED", "No payment provider is set up here.")
 
 
 class PlanLimits(Shown):
@@ -62,6 +66,21 @@ class Plan(Shown):
     limits: PlanLimits
 
 
+class RedirectUrl(Shown):
+    url: str
+    expires_at: datetime | None = None
+
+
+class CheckoutRequest(Body):
+    plan_key: Annotated[Text, Field(min_length=1, max_length=64)]
+    success_url: Annotated[HttpUrl, Field(strict=False)]
+    cancel_url: Annotated[HttpUrl, Field(strict=False)]
+
+
+class PortalRequest(Body):
+    return_url: Annotated[HttpUrl, Field(strict=False)]
+
+
 class Invoice(Shown):
     id: str
     number: str | None = None
@@ -92,12 +111,15 @@ async def usage(gate: Gateway, caller: Caller, stores: Reader, period: str | Non
     start, end = month(period)
     async with gate.reading(caller) as db:
         devices = await fleet.counted(db, fleet.Filter())
+        jobs = await exports.requested(db, start, end)
+        stored = await exports.stored(db) + await media.stored(db)
     return {
         "periodStart": stamp(start),
         "periodEnd": stamp(end),
         "devices": devices,
         "readings": await telemetry.used(stores, caller.organisation, start, end),
-        "storageBytes": 0,
+        "storageBytes": stored,
+        "exports": jobs,
     }
 
 
@@ -129,3 +151,23 @@ async def get_usage(
 async def list_invoices(caller: Owner, page: Paged) -> Answer:
     """Invoices: none are written where nothing is to be paid"""
     return page.answer([], 0)
+
+
+@router.post("/checkout-session", **told(RedirectUrl, 400, 403, 413, status=201, body=CheckoutRequest))
+async def create_checkout_session(
+    caller: Owner, body: Annotated[CheckoutRequest, Depends(sent(CheckoutRequest))]
+) -> Answer:
+    """Start a plan purchase"""
+    raise DISABLED
+
+
+@router.post("/portal-session", **told(RedirectUrl, 400, 403, 413, status=201, body=PortalRequest))
+async def create_portal_session(caller: Owner, body: Annotated[PortalRequest, Depends(sent(PortalRequest))]) -> Answer:
+    """Open the payment portal"""
+    raise DISABLED
+
+
+@router.post("/webhook", **told(None, 400, status=204))
+async def take_payment_event() -> Answer:
+    """Payment provider callback: without a provider no signature is valid"""
+    raise Problem(400, "INVALID_SIGNATURE", "The signature is of no provider that is known here.")

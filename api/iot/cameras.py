@@ -1,36 +1,30 @@
-"""Cameras, what they recorded, and the rules by which they record (contract, 6.14)."""
+"""Cameras, and the rules by which they record (contract, 6.14)."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query
 from pydantic import AfterValidator, Field
 
 from api.auth import Caller
 from api.gateway import Gate, Gateway
 from api.iot import plain, wire
-from api.iot.alerting import EventSource, Severity
-from api.iot.answers import Answer, Body, Id, Name, Paged, PageOf, Shown, Text, moment, path_id, present, stamp, told
-from api.iot.auth import Admin, Member
+from api.iot.answers import Body, Id, Name, Shown, Text, path_id, present
+from api.iot.auth import Member
 from api.iot.devices import named, row_of
-from api.iot.exports import LINK
-from api.iot.firmware import soon
+from api.iot.events import EventSource, Severity
 from api.iot.groups import Asked, Group, Wanted, serve
 from api.iot.problems import Problem, invalid
-from api.iot.readings import From, To
 from infra.postgres import Connection, Row
 from projections.fleet import queries as fleet
 from projections.records import queries as records
 
 router = APIRouter(prefix="/v1", tags=["Cameras"])
-CAMERA, CAPTURE, RULE = "camera", "capture", "capture-rule"
+CAMERA, RULE = "camera", "capture-rule"
 CameraId = Annotated[str, path_id("cameraId")]
-CaptureId = Annotated[str, path_id("captureId")]
 CameraStatus = Literal["ONLINE", "OFFLINE", "DEGRADED"]
-CaptureStatus = Literal["PENDING", "RECORDING", "UPLOADING", "READY", "FAILED", "EXPIRED"]
-Trigger = Literal["RULE", "DVR_REQUEST", "MANUAL"]
 ALL = 10_000
 
 
@@ -106,42 +100,19 @@ class MediaCaptureRule(Shown):
     updated_at: datetime
 
 
-class MediaCapture(Shown):
-    """Recorded clip."""
-
-    id: str
-    camera_id: str
-    trigger: Trigger
-    event_id: str | None = None
-    media_capture_rule_id: str | None = None
-    dvr_clip_request_id: str | None = None
-    status: CaptureStatus
-    start_at: datetime
-    end_at: datetime
-    duration_seconds: float | None = None
-    content_type: str | None = None
-    size_bytes: int | None = None
-    thumbnail_url: str | None = None
-    failure_reason: str | None = None
-    created_at: datetime
-    expires_at: datetime | None = None
-
-
-class PresignedUrl(Shown):
-    """Time-limited link."""
-
-    url: str
-    expires_at: datetime
-
-
-MEMBERS = ("deviceId", "name", "description", "dvrEnabled", "dvrRetentionHours", "liveEnabled", "lanBaseUrl", "metadata")
+MEMBERS = (
+    "deviceId",
+    "name",
+    "description",
+    "dvrEnabled",
+    "dvrRetentionHours",
+    "liveEnabled",
+    "lanBaseUrl",
+    "metadata",
+)
 RULE_MEMBERS = (
     "name", "enabled", "match", "cameraIds", "preRollSeconds", "postRollSeconds", "cooldownSeconds",
     "maxCapturesPerHour",
-)  # fmt: skip
-CAPTURE_MEMBERS = (
-    "cameraId", "trigger", "eventId", "mediaCaptureRuleId", "dvrClipRequestId", "status", "startAt", "endAt",
-    "durationSeconds", "contentType", "sizeBytes", "failureReason", "expiresAt",
 )  # fmt: skip
 
 
@@ -151,7 +122,8 @@ async def cameras(db: Connection, rows: list[Row]) -> list[dict[str, Any]]:
     there, _ = await fleet.devices(db, wanted, limit=ALL)
     said = {device["id"]: reported(device["metrics"]) for device in there}
     return [
-        plain.shown(row, *MEMBERS, status=said.get(row["body"]["deviceId"], {}).get(row["id"], "OFFLINE")) for row in rows
+        plain.shown(row, *MEMBERS, status=said.get(row["body"]["deviceId"], {}).get(row["id"], "OFFLINE"))
+        for row in rows
     ]
 
 
@@ -237,65 +209,3 @@ serve(
         wanted=rule_filters,
     ),
 )  # fmt: skip
-
-
-def capture(row: Row) -> dict[str, Any]:
-    said = plain.shown(row, *CAPTURE_MEMBERS)
-    said.pop("updatedAt")
-    return said
-
-
-@router.get("/captures", **told(PageOf[MediaCapture], 400))
-async def list_captures(
-    caller: Member,
-    page: Paged,
-    gate: Gate,
-    camera_id: Annotated[str | None, Query(alias="cameraId")] = None,
-    event_id: Annotated[str | None, Query(alias="eventId")] = None,
-    device_id: Annotated[str | None, Query(alias="deviceId")] = None,
-    trigger: Trigger | None = None,
-    status: CaptureStatus | None = None,
-    start: From = None,
-    to: To = None,
-) -> Answer:
-    """List clips"""
-    where = present(
-        cameraId=named(camera_id, "cameraId"),
-        eventId=named(event_id, "eventId"),
-        deviceId=named(device_id, "deviceId"),
-        trigger=trigger,
-        status=status,
-    )
-    also = [records.since("startAt", moment(start))] if start else []
-    also += [records.before("startAt", moment(to))] if to else []
-    rows, total = await plain.listed(gate, caller, CAPTURE, page, where=where, also=also)
-    return page.answer([capture(row) for row in rows], total)
-
-
-@router.get("/captures/{captureId}", **told(MediaCapture, 404))
-async def get_capture(id: CaptureId, caller: Member, gate: Gate) -> Answer:
-    """Read one clip record"""
-    return Answer(capture(await plain.fetched(gate, caller, CAPTURE, id)))
-
-
-@router.get("/captures/{captureId}/download", **told(PresignedUrl, 404, 409, 410))
-async def download_capture(request: Request, id: CaptureId, caller: Member, gate: Gate) -> Answer:
-    """Presigned download link"""
-    row = await plain.fetched(gate, caller, CAPTURE, id)
-    state = row["body"]["status"]
-    if state == "EXPIRED":
-        raise Problem(410, "EXPIRED", "The clip is not kept any more.")
-    if state != "READY":
-        raise Problem(409, "INVALID_STATE", f"The clip is {state}.")
-    link = await request.app.state.objects.link(row["body"]["key"], min(LINK, timedelta(minutes=15)))
-    return Answer({"url": link, "expiresAt": stamp(soon())})
-
-
-@router.delete("/captures/{captureId}", **told(None, 403, 404, status=204))
-async def delete_capture(request: Request, id: CaptureId, caller: Admin, gate: Gate) -> Answer:
-    """Delete a clip and its objects"""
-    row = await plain.fetched(gate, caller, CAPTURE, id)
-    await plain.retired(gate, caller, CAPTURE, row["id"])
-    if key := row["body"].get("key"):
-        await request.app.state.objects.delete(key)
-    return Answer(None, 204)

@@ -10,7 +10,22 @@ from pydantic import Field
 
 from api.gateway import Gate, asked
 from api.iot import cameras, orders, plain
-from api.iot.answers import Answer, Body, Id, Paged, PageOf, Shown, Text, moment, of, path_id, present, sent, stamp, told
+from api.iot.answers import (
+    Answer,
+    Body,
+    Id,
+    Paged,
+    PageOf,
+    Shown,
+    Text,
+    moment,
+    of,
+    path_id,
+    present,
+    sent,
+    stamp,
+    told,
+)
 from api.iot.auth import Member
 from api.iot.devices import named
 from api.iot.labels import utc
@@ -101,7 +116,7 @@ async def create_dvr_clip_request(
     times = {"from": utc(start), "to": utc(end)}
     params = {"camera_id": body.camera_id, **times, "capture_id": derived_id(ask.id, "capture")}
     payload = present(params=params, reason=body.reason)
-    id = await orders.sent(gate, caller, ask, camera["deviceId"], TYPE, payload, seconds=TIMEOUT)
+    id = await orders.queued(gate, caller, ask.entity(), camera["deviceId"], TYPE, payload, ask=ask, seconds=TIMEOUT)
     return Answer(shown(await orders.one(gate, caller, fleet.Orders(id=id))), 201)
 
 
@@ -114,9 +129,7 @@ async def list_dvr_clip_requests(
     status: Status | None = None,
 ) -> Answer:
     """List requests"""
-    wanted = fleet.Orders(
-        types=(TYPE,), camera=named(camera_id, "cameraId"), statuses=orders.named(STATUSES, status)
-    )
+    wanted = fleet.Orders(types=(TYPE,), camera=named(camera_id, "cameraId"), statuses=orders.named(STATUSES, status))
     rows, total = await orders.listed(gate, caller, wanted, page)
     return page.answer([shown(row) for row in rows], total)
 

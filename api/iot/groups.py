@@ -59,7 +59,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     write: type[BaseModel]
     shown: Callable[[Connection, list[Row]], Awaitable[list[dict[str, Any]]]]
     kept: Callable[[Asked], Awaitable[dict[str, Any]]] = as_sent
-    wanted: Callable[..., Wanted] = everything
+    wanted: Callable[..., Wanted | Awaitable[Wanted]] = everything
     writes: str = "admin"
     lists: bool = True
     before_delete: Callable[[Gateway, Caller, Row], Awaitable[None]] = nothing_more

@@ -35,10 +35,19 @@ def named(statuses: dict[str, str], wanted: str | None) -> tuple[str, ...] | Non
     return tuple(own for own, said in statuses.items() if said == wanted) if wanted else None
 
 
-async def sent(gate: Gateway, caller: Caller, ask: Ask, device: str, type: str, payload: dict[str, Any], **more: Any) -> str:
-    """Id of a new order. It is held for a device that is away."""
-    id = ask.entity()
-    command = QueueAction(action=id, device=device, type=type, payload=payload, **more)
+async def queued(
+    gate: Gateway,
+    caller: Caller,
+    id: str,
+    device: str,
+    type: str,
+    payload: dict[str, Any],
+    *,
+    ask: Ask | None = None,
+    seconds: int | None = None,
+) -> str:
+    """A new order; it is held for a device that is away."""
+    command = QueueAction(action=id, device=device, type=type, payload=payload, seconds=seconds)
     await gate.ask(command, stream=f"actions:{device}", caller=caller, ask=ask)
     return id
 

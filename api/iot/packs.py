@@ -12,9 +12,9 @@ from pydantic import Field
 from api.auth import Caller
 from api.gateway import Gate, Gateway
 from api.iot import plain, versions
-from api.iot.annotations import AnnotationClassWrite
 from api.iot.answers import Answer, Body, Free, Name, Paged, PageOf, Shown, Text, present, sent, stamp, told
 from api.iot.auth import Admin, Member
+from api.iot.classes import AnnotationClassWrite
 from api.iot.problems import Problem, absent, invalid
 from api.iot.profiles import DEVICE, SENSOR, NewDeviceProfile, NewSensorProfile
 from infra.postgres import Row

@@ -40,7 +40,11 @@ KEEP_ALIVE = 60
 @router.post(
     TOKENS,
     **told(
-        wire.RegistrationTokenCreated, 400, 402, 403, 404, 409, 413, 422, status=201, body=wire.RegistrationTokenCreate
+        wire.RegistrationTokenCreated,
+        *(400, 402, 403, 404, 409, 413, 422),
+        status=201,
+        body=wire.RegistrationTokenCreate,
+        keyed=False,
     ),
 )
 async def create_registration_token(request: Request, caller: Admin, body: Mint, gate: Gate) -> Answer:
@@ -125,7 +129,10 @@ async def revoke_registration_token(id: TokenId, caller: Admin, gate: Gate) -> A
     return Answer(None, 204)
 
 
-@router.post(PROVISION, **told(wire.ProvisionResponse, 400, 409, 410, 413, 429, status=201, body=wire.ProvisionRequest))
+@router.post(
+    PROVISION,
+    **told(wire.ProvisionResponse, 400, 409, 410, 413, 429, status=201, body=wire.ProvisionRequest, keyed=False),
+)
 async def provision_device(
     request: Request, body: Annotated[wire.ProvisionRequest, Depends(sent(wire.ProvisionRequest))], gate: Gate
 ) -> Answer:

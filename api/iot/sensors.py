@@ -39,7 +39,6 @@ router = APIRouter(prefix="/v1", tags=["Components and sensors"])
 COMPONENT, SENSOR = "component", "sensor"
 ComponentId = Annotated[str, path_id("componentId")]
 SensorId = Annotated[str, path_id("sensorId")]
-ALL = {"order": "createdAt,asc", "limit": 10_000, "offset": 0}
 
 
 class ComponentUpdate(Body):
@@ -167,9 +166,10 @@ async def list_components(
 ) -> Answer:
     """List components"""
     where = present(device=named(device_id, "deviceId"), profile=named(sensor_profile_id, "sensorProfileId"))
-    at = {"order": page.sort, "limit": page.size, "offset": page.offset}
     async with gate.reading(caller) as db:
-        rows, total = await telemetry.components(db, where, sensor_profile_name, **at)  # type: ignore[arg-type]
+        rows, total = await telemetry.components(
+            db, where, sensor_profile_name, order=page.sort, limit=page.size, offset=page.offset
+        )
     return page.answer([component(row) for row in rows], total)
 
 
@@ -178,7 +178,9 @@ async def list_device_components(id: DeviceId, caller: Member, gate: Gate) -> An
     """Components of a device"""
     device = await row_of(gate, caller, id)
     async with gate.reading(caller) as db:
-        rows, _ = await telemetry.components(db, {"device": device["id"]}, **ALL)  # type: ignore[arg-type]
+        rows, _ = await telemetry.components(
+            db, {"device": device["id"]}, order="createdAt,asc", limit=10_000, offset=0
+        )
     return Answer([component(row) for row in rows])
 
 
@@ -225,8 +227,7 @@ async def update_component(
 @router.delete("/components/{componentId}", **told(None, 403, 404, 409, status=204))
 async def delete_component(id: ComponentId, caller: Admin, gate: Gate) -> Answer:
     """Delete a component; its sensors go with it"""
-    row = await component_row(gate, caller, id)
-    await plain.retired(gate, caller, COMPONENT, row["id"])
+    await plain.retired(gate, caller, COMPONENT, (await component_row(gate, caller, id))["id"])
     return Answer(None, 204)
 
 
@@ -241,12 +242,8 @@ async def list_sensors(
     value_type: Annotated[values.ValueType | None, Query(alias="valueType")] = None,
 ) -> Answer:
     """List sensors"""
-    where = present(
-        device=named(device_id, "deviceId"),
-        component=named(component_id, "componentId"),
-        key=key,
-        value_type=value_type,
-    )
+    device, component = named(device_id, "deviceId"), named(component_id, "componentId")
+    where = present(device=device, component=component, key=key, value_type=value_type)
     async with gate.reading(caller) as db:
         rows, total = await telemetry.sensors(db, where, order=page.sort, limit=page.size, offset=page.offset)
     return page.answer([sensor(row) for row in rows], total)
@@ -298,6 +295,5 @@ async def update_sensor(
 @router.delete("/sensors/{sensorId}", **told(None, 403, 404, 409, status=204))
 async def delete_sensor(id: SensorId, caller: Admin, gate: Gate) -> Answer:
     """Delete a sensor; its readings are gone with it"""
-    row = await sensor_row(gate, caller, id)
-    await plain.retired(gate, caller, SENSOR, row["id"])
+    await plain.retired(gate, caller, SENSOR, (await sensor_row(gate, caller, id))["id"])
     return Answer(None, 204)

@@ -63,7 +63,7 @@ async def list_source_ips(request: Request) -> Response:
     router,
     "GET",
     "listSigningKeys",
-    responses={200: {"model": hooks.SigningKeys, "description": "OK"}, **document.problems()},
+    responses={200: {"model": hooks.SigningKeys, "description": "OK"}, **document.problems(422)},
 )
 async def list_signing_keys(
     request: Request, gate: Gate, organisation: Annotated[str | None, Query(max_length=36)] = None

@@ -58,6 +58,11 @@ def until(start: str, end: str, at: datetime) -> Also:
     return Also(f"coalesce(body ->> '{end}', body ->> '{start}')::timestamptz >= {{}}", at)
 
 
+def standing(statuses: Sequence[str]) -> Also:
+    """What is dealt with and stands so."""
+    return Also("body #>> '{{lifecycle,status}}' = any({})", list(statuses))
+
+
 def beginning(member: str, text: str) -> Also:
     return Also(f"starts_with(body ->> '{member}', {{}})", text)
 
@@ -113,3 +118,10 @@ async def counts_by_site(db: Connection, kind: str, sites: list[str]) -> dict[st
         sites,
     )
     return {row["site"]: row["n"] for row in rows}
+
+
+async def changes(db: Connection, kinds: Sequence[str]) -> int:
+    """How often records of these kinds were put or retired: a number that only rises."""
+    return int(
+        await db.fetchval("select coalesce(sum(version), 0) from records.records where kind = any($1)", list(kinds))
+    )

@@ -137,20 +137,6 @@ async def stored(
     return {(row["sensor"], row["ms"]) for row in found}
 
 
-async def counted(stores: Reader, organisation: str, start: datetime, end: datetime) -> int:
-    """How many readings an organisation has of a time."""
-    (row,) = await stores.rows(
-        """select count() as n from readings final
-           where organisation = {org:String} and ts >= fromUnixTimestamp64Milli({low:Int64}, 'UTC')
-             and ts < fromUnixTimestamp64Milli({high:Int64}, 'UTC')""",
-        organisation,
-        org=organisation,
-        low=ms(start),
-        high=ms(end),
-    )
-    return int(row["n"])
-
-
 def usable(row: dict[str, Any]) -> dict[str, Any]:
     """Without what is no number: the deviation of a single value."""
     return {name: value for name, value in row.items() if not (isinstance(value, float) and not math.isfinite(value))}

@@ -135,7 +135,7 @@ async def test_a_function_of_nx_is_a_model_here(acme: Client, globex: Client, fu
     model = data(await acme.get(f"/ml/models/{id}"))
     assert (model["name"], model["version"], model["status"], model["source"]) == ("net", "1", "ready", "uploaded")
     assert (model["label_map"], model["stage"], model["file_ext"]) == ('{"0":"person","1":"bike"}', "candidate", "onnx")
-    assert (model["task_type"], model["project_id"], model["deployed_device_count"]) == ("object_detection", None, 0)
+    assert (model["task_type"], model["project_id"], model["deployed_device_count"]) == ("object_detection", 0, 0)
     listed = (await acme.get("/ml/models", params={"stage": "candidate"})).json()
     assert model in listed["data"]
     assert set(listed["meta"]) == META

@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
+import httpx
+
 from tests.contracts.documents import Json, Operation
 from tests.integration.contracts import things
-from tests.integration.contracts.world import Side, creates
+from tests.integration.contracts.world import Side, creates, items
 
 NOT_OFFERED = {
     **things.BY_HAND,
     "POST /api/v1/devices/registration/tokens": "the answer holds a secret (contract, 2)",
+    "POST /api/v1/api-keys": "the answer holds a secret",
+    "POST /api/v1/firmware/{firmwareId}/download-tokens": "the answer holds a secret",
+    "POST /api/v1/config-artefacts/upload-url": "the answer holds a secret",
 }
 
 
 def creating(operations: list[Operation]) -> list[Operation]:
     return [one for one in operations if creates(one) and str(one) not in NOT_OFFERED]
+
+
+def test_nearly_all_can_be_made(operations: list[Operation], mine: Side) -> None:
+    unmade = {str(one) for one in creating(operations) if not any(a.is_success for a in tries(mine, one))}
+    assert unmade <= things.UNMADE, unmade - things.UNMADE
+
+
+def tries(side: Side, one: Operation) -> Iterator[httpx.Response]:
+    for place in side.places(one):
+        yield side.send(one, place)
 
 
 def test_the_list_is_of_routes_there_are(operations: list[Operation]) -> None:
@@ -26,16 +42,33 @@ def test_the_list_is_of_routes_there_are(operations: list[Operation]) -> None:
 
 
 def test_a_repeat_gives_the_first_answer(operations: list[Operation], mine: Side) -> None:
-    wrong: list[Any] = []
+    wrong: list[str] = []
     for one in creating(operations):
-        for place in mine.places(one)[:1]:
-            key, body = {"Idempotency-Key": uuid4().hex}, mine.content(one)
-            first, again = (repeated(mine, one, place, body, key) for _ in range(2))
-            other = repeated(mine, one, place, mine.content(one), key)
-            same = (first.status_code, first.content) == (again.status_code, again.content)
-            if not first.is_success or not same or other.status_code not in (409, 422):
-                wrong.append((str(one), *((a.status_code, a.text[:300]) for a in (first, again, other))))
-    assert wrong == []
+        answers = repeats(mine, one)
+        if answers and (not same(one, *answers[:2]) or answers[2].status_code not in (409, 422)):
+            wrong.append(f"{one}: " + " | ".join(f"{a.status_code} {a.text[:300]}" for a in answers))
+    assert not wrong, "\n".join(wrong)
+
+
+def repeats(side: Side, one: Operation) -> list[httpx.Response]:
+    """One request twice and another body, all under one key, where the thing can be made."""
+    for place in side.places(one):
+        key, body = {"Idempotency-Key": uuid4().hex}, side.content(one)
+        first = repeated(side, one, place, body, key)
+        if first.is_success:
+            return [first, *(repeated(side, one, place, sent, key) for sent in (body, side.content(one)))]
+    return []
+
+
+def same(one: Operation, first: httpx.Response, again: httpx.Response) -> bool:
+    """Two dialects promise the first answer's bytes; in the others the one thing is shown as it is by now."""
+    if not first.is_success or first.status_code != again.status_code:
+        return False
+    if one.surface in ("iot", "noxovision"):
+        return first.content == again.content
+    (shown,), (later,) = (list(items(answer.json())) for answer in (first, again))
+    own = {"id", "UUID", "image_id"} & shown.keys()
+    return bool(own) and all(shown[name] == later[name] for name in own)
 
 
 def repeated(side: Side, one: Operation, place: Json, body: Json, key: dict[str, str]) -> Any:

@@ -6,7 +6,7 @@ import itertools
 import json
 from base64 import b64encode
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -40,8 +40,20 @@ WORDS = {
     "token": "nxcdb-nobodys",
 }
 """Parameters of paths that name no thing of an organisation."""
-CHANGES = {"POST /cpt/function/{uuid}/conversions", "POST /api/v0/jobs/{job_id}/cancel"}
+CHANGES = {
+    "POST /cpt/function/{uuid}/conversions",
+    "POST /api/v0/jobs/{job_id}/cancel",
+    "POST /api/v0/webhooks/endpoints/{endpoint_id}/recover",
+    "POST /api/v0/webhooks/deliveries/{delivery_id}/retry",
+}
 """Answer 202 and create nothing."""
+UNMADE = {
+    "POST /api/ml/export-jobs",
+    "POST /api/v1/config-artefacts",
+    "POST /api/v1/cameras/{cameraId}/live",
+    "POST /api/v1/dvr-clip-requests",
+}
+"""Need a model, a profile or a camera that is online, which no call alone makes."""
 NOBODYS = ("/api/schemas/ids", "/api/schemas/subjects", "/api/schemas/message")
 """Paths of what is the same for every organisation."""
 scales = itertools.count(3)
@@ -125,13 +137,26 @@ def annotation(side: Side) -> Json:
 
 
 def dataset(side: Side) -> Json:
-    """A version of a labelled image's batch."""
-    user, (number, *_) = side.credential("acusight"), side.found["acusight", "image"]
+    """A version of a batch with labelled images to train on and to validate with."""
+    user, images = side.credential("acusight"), list(side.found["acusight", "image"])
     project = next(iter(side.found["acusight", "project"]), None)
-    side.http.post("/api/data/annotations", headers=user, **annotation(side)).raise_for_status()
-    batch = side.http.get(f"/api/data/images/{number}", headers=user).json()["data"]["batch_id"]
+    for number, split in zip(images, ("train", "val"), strict=False):
+        body = {**annotation(side)["json"], "image_id": number}
+        side.http.post("/api/data/annotations", headers=user, json=body).raise_for_status()
+        body = {"annotation_status": "completed", "split": split}
+        side.http.patch(f"/api/data/images/{number}", headers=user, json=body)
+    batch = side.http.get(f"/api/data/images/{images[0]}", headers=user).json()["data"]["batch_id"]
     side.http.patch(f"/api/data/batches/{batch}", headers=user, json={"project_id": project})
     return {"json": {"project_id": project, "batch_ids": [batch], "name": f"{side.mark} {uuid4().hex[:6]}"}}
+
+
+def training(side: Side) -> Json:
+    version = side.newest("acusight", "dataset")
+    return {"json": {"dataset_version_id": version, "name": f"{side.mark} {uuid4().hex[:6]}"}}
+
+
+def export(side: Side) -> Json:
+    return {"json": {"model_version_id": side.newest("acusight", "model"), "image_size": 32 * next(scales)}}
 
 
 def virtual(side: Side) -> Any:
@@ -140,6 +165,27 @@ def virtual(side: Side) -> Any:
         "/api/v1/devices", headers=side.credential("iot"), json={"name": f"{side.mark} {uuid4().hex}"}
     )
     return made.raise_for_status().json()["id"]
+
+
+def ago(minutes: int = 0) -> str:
+    return (datetime.now(UTC) - timedelta(minutes=minutes)).isoformat()
+
+
+def tag() -> Json:
+    return {"tag": uuid4().hex}
+
+
+def file() -> Json:
+    return {"fileName": "made.bin", "sizeBytes": 1, "sha256": uuid4().hex * 2}
+
+
+def sited(side: Side) -> Json:
+    return {"scopeType": "SITE", "scopeId": side.newest("iot", "site")}
+
+
+def pair(side: Side) -> Json:
+    oldest = next(iter(side.found["iot", "component"]), None)
+    return {"primaryComponentId": oldest, "referenceComponentId": side.newest("iot", "component")}
 
 
 def reading(side: Side) -> Json:
@@ -159,9 +205,44 @@ CONTENT: dict[str, Callable[[Side], Json]] = {
     },
     "POST /api/data/annotations": annotation,
     "POST /api/data/projects": project,
+    "POST /api/core/devices/{device_id}/actions": lambda side: {"json": {"type": "restart_agent", "payload": tag()}},
     "POST /api/data/datasets": dataset,
+    "POST /api/ml/training-jobs": training,
+    "POST /api/ml/export-jobs": export,
     "POST /api/v1/device-groups": lambda side: {
         "json": {"name": f"{side.mark} {uuid4().hex[:6]}", "selector": {"allOf": [side.mark]}}
+    },
+    "POST /api/v1/exports": lambda side: {
+        "json": {**sited(side), "from": ago(minutes=60), "to": ago(), "includes": ["READINGS"]}
+    },
+    "POST /api/v1/annotations": lambda side: {
+        "json": {**sited(side), "annotationClassId": side.newest("iot", "annotation-class"), "startAt": ago()}
+    },
+    "POST /api/v1/firmware": lambda side: {"json": {"name": side.mark, "version": f"1.0.{next(scales)}", **file()}},
+    "POST /api/v1/config-artefacts/upload-url": lambda side: {"json": {"contentType": "application/json", **file()}},
+    "POST /api/v1/packs": lambda side: {
+        "json": {"key": f"{side.mark}-{uuid4().hex[:6]}", "name": side.mark, "version": "1.0.0"}
+    },
+    "POST /api/v1/reference-pairs": lambda side: {
+        "json": {**pair(side), "validFrom": ago(minutes=60), "notes": uuid4().hex}
+    },
+    "POST /api/v1/alert-rules": lambda side: {
+        "json": {
+            "name": f"{side.mark} {uuid4().hex[:6]}",
+            "sensorId": side.newest("iot", "sensor"),
+            "condition": {"type": "VALUE", "operator": "GREATER_THAN", "value": 1.5},
+            "severity": "WARNING",
+        }
+    },
+    "POST /api/v1/notification-channels": lambda side: {
+        "json": {"name": f"{side.mark} {uuid4().hex[:6]}", "type": "EMAIL", "recipients": ["people@example.com"]}
+    },
+    "POST /api/v1/organization/invitations": lambda side: {
+        "json": {"email": f"{uuid4().hex}@example.com", "role": "MEMBER"}
+    },
+    "POST /api/v1/devices/{deviceId}/commands": lambda side: {"json": {"type": "REBOOT", "params": tag()}},
+    "POST /api/v1/dvr-clip-requests": lambda side: {
+        "json": {"cameraId": side.newest("iot", "camera"), "from": ago(minutes=5), "to": ago(minutes=4)}
     },
     "POST /api/v1/readings": lambda side: {"json": {"deviceId": virtual(side), "readings": [reading(side)]}},
 }

@@ -17,8 +17,15 @@ from tests.integration.contracts import things
 
 Key = tuple[str, str]
 PARAMETER = re.compile(r"\{([^}]*)\}")
-SAME = {"model": "function"}
-"""A path that calls a thing by another name."""
+SAME = {
+    "model": "function",
+    "dataset-version": "dataset",
+    "model-version": "model",
+    "scope": "site",
+    "primary-component": "component",
+    "reference-component": "component",
+}
+"""Other names of things, in paths and bodies."""
 CREATES = re.compile(r"^(?:create|submit)(?!.*[Bb]atch$)")
 ENTRANCES = ("nx", "acusight", "device", "iot", "iot-token", "noxovision")
 
@@ -26,12 +33,13 @@ ENTRANCES = ("nx", "acusight", "device", "iot", "iot-token", "noxovision")
 def singular(word: str) -> str:
     if word.endswith("ies"):
         return f"{word[:-3]}y"
-    return re.sub(r"(?<=ch)es$|(?<=[^s])s$", "", word)
+    return re.sub(r"(?<=ch|ss)es$|(?<=[^s])s$", "", word)
 
 
 def listed(path: str) -> str:
     """What a list or a creation under this path holds."""
-    return singular([part for part in path.split("/") if part and "{" not in part][-1])
+    kind = singular([part for part in path.split("/") if part and "{" not in part][-1])
+    return SAME.get(kind, kind)
 
 
 def named(path: str) -> Iterator[tuple[str, str]]:
@@ -39,14 +47,13 @@ def named(path: str) -> Iterator[tuple[str, str]]:
     parts = path.split("/")
     for before, part in pairwise(parts):
         if found := PARAMETER.fullmatch(part):
-            kind = singular(before) if "{" not in before else ""
-            yield found[1], SAME.get(kind, kind)
+            yield found[1], singular(before) if "{" not in before else ""
 
 
 def creates(operation: Operation) -> bool:
     """A POST that says so in its answers or its name."""
     made = {"201", "202"} & set(operation.answers) or CREATES.match(operation.spec["operationId"])
-    return operation.method == "post" and bool(made) and str(operation) not in things.CHANGES
+    return operation.method in ("post", "put") and bool(made) and str(operation) not in things.CHANGES
 
 
 class Side:
@@ -54,7 +61,7 @@ class Side:
 
     def __init__(self, api: str, name: str, said: Json, operations: list[Operation]) -> None:
         self.said, self.operations = said, operations
-        self.mark = f"{name[0]}{uuid4().hex[:11]}"
+        self.mark: str = f"{name[0]}{uuid4().hex[:11]}"
         self.found: dict[Key, dict[Any, Json]] = defaultdict(dict)
         self.secrets: dict[str, str] = {}
         self.http = httpx.Client(base_url=api, timeout=60, trust_env=False)
@@ -107,13 +114,16 @@ class Side:
         there = self.found[operation.surface, kind]
         for item in items(answer.json()):
             known = {name.lower().replace("_", ""): value for name, value in item.items()}
-            names = (name for name in (f"{kind}id", "id", "uuid", "nxid", "jobid", "serialnumber") if known.get(name))
+            names = (
+                name for name in (f"{kind}id", "id", "uuid", "nxid", "jobid", "serialnumber", "key") if known.get(name)
+            )
             if isinstance(id := known.get(next(names, "")), str | int):
                 there.setdefault(id, place)
 
     def known(self, surface: str, parameter: str, kind: str = "") -> dict[Any, Json]:
         """Ids of this organisation that fit a path's parameter, oldest first, with their places."""
-        return self.found.get((surface, kind)) or self.found.get((surface, stem(parameter)), {})
+        names = (kind, SAME.get(kind, ""), stem(parameter))
+        return next((there for name in names if (there := self.found.get((surface, name)))), {})
 
     def places(self, operation: Operation) -> list[Json]:
         """Own ids for the operation's path: a few of the newest and the oldest; nothing when there is no such thing."""
@@ -129,7 +139,7 @@ class Side:
         return Sample(self.mark, lambda kind: self.newest(surface, kind))
 
     def newest(self, surface: str, kind: str) -> Any:
-        return next(reversed(self.found.get((surface, kind)) or [None]))
+        return next(reversed(self.known(surface, "", kind) or [None]))
 
     def content(self, operation: Operation) -> Json:
         """The arguments of a request that the operation takes, fresh each time."""
