@@ -70,7 +70,6 @@ class Annotation(Shown):
     updated_at: datetime
 
 
-MEMBERS = ("key", "name", "description", "color", "scopes", "temporality", "fields", "packKey")
 MEMBERS = (
     "annotationClassId", "classKey", "scopeType", "scopeId", "startAt", "endAt", "values", "note", "source",
     "sourceRef", "confidence",

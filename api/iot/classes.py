@@ -76,7 +76,7 @@ class AnnotationClass(Shown):
     updated_at: datetime
 
 
-CLASS_
+CLASS_MEMBERS = ("key", "name", "description", "color", "scopes", "temporality", "fields", "packKey")
 
 
 async def classes(_db: Connection, rows: list[Row]) -> list[dict[str, Any]]:

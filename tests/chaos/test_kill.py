@@ -36,6 +36,7 @@ async def test_forty_kills(
     stop.set()
     await asyncio.gather(*work)
     truth = await world.agreed(settings, org, world.CONTEXTS)
+    assert promises.refused, "some commands were refused"
     load.check(promises, truth, await world.on_the_log(settings, org, world.CONTEXTS))
     assert not slow, "work went on within 10 s of the restart"
 

@@ -94,5 +94,5 @@ class Sample:
         if schema.get("format") == "uuid":
             return str(uuid4())
         if schema.get("format") == "uri":
-            return "https://example.com/"
+            return f"https://example.com/{uuid4().hex}"
         return f"{self.mark}-{uuid4().hex[:8]}"[: schema.get("maxLength", 100)]

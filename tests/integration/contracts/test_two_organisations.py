@@ -22,6 +22,7 @@ OPEN = {
     *("GET /cdb/openapi.json", "GET /authorize", "POST /authorize", "POST /cdb/oauth2/token"),
     *("POST /api/devices/provision", "GET /api/health"),
     *("POST /api/v1/devices/provision", "GET /api/v3/api-docs", "GET /api/v1/firmware/download/{token}"),
+    "POST /api/v1/billing/webhook",
     *("GET /api/schemas/message/{name}", "GET /api/schemas/ids/{id}", "GET /api/schemas/subjects"),
     *("GET /api/schemas/subjects/{subject}/versions", "GET /api/schemas/subjects/{subject}/versions/{version}"),
     *("GET /api/v0/healthz", "GET /api/v0/readyz"),
@@ -36,8 +37,8 @@ UNMADE = {
     *("sensor-profile", "device-profile", "config-artefact", "desired-state-binding", "model", "export-job"),
 }
 """Kinds of things that come of devices, media, rules and models rather than of a call."""
-UNTOLD = {"GET /api/v1/devices/{deviceId}/health"}
-"""404 until the device has reported, which it does over MQTT."""
+UNTOLD = {"GET /api/v1/devices/{deviceId}/health", "GET /api/v1/readings/sensor/{sensorId}/latest"}
+"""404 until the device has reported."""
 Statuses = dict[str, int]
 RUN = re.compile(r"[0-9a-f]{4,}")
 FITS = {"iot": {"iot", "iot-token"}, "acusight": {"acusight"}, "nx": {"nx"}, "noxovision": {"noxovision"}}
@@ -119,7 +120,7 @@ def test_own_ids_are_answered(operations: list[Operation], mine: Side) -> None:
         if not blind_for(mine, one, ids)
         if all(mine.send(one, place).status_code in (400, 404) for place in mine.places(one))
     ]
-    assert set(unseen) == UNTOLD
+    assert set(unseen) <= UNTOLD
 
 
 def foreign(one: Operation, ids: list[tuple[str, str]], mine: Side, theirs: Side) -> Iterator[tuple[Json, Json]]:
@@ -154,7 +155,7 @@ def test_ids_of_another_organisation_in_a_body_are_unknown(
             asked: set[Any] = set()
             body = Sample(mine.mark, picking(theirs, one, asked), whole=True).body(one)
             nowhere = replaced(body, asked)
-            for place in mine.places(one)[:1] if asked else ():
+            for place in mine.places(one)[:1] if body != nowhere else ():
                 answers = [
                     said(mine.send(one, place, json=sent), *asked, *map(at_random, asked)) for sent in (body, nowhere)
                 ]

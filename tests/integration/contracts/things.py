@@ -52,8 +52,12 @@ UNMADE = {
     "POST /api/v1/config-artefacts",
     "POST /api/v1/cameras/{cameraId}/live",
     "POST /api/v1/dvr-clip-requests",
+    "POST /api/v1/devices/{deviceId}/commands",
+    "POST /api/v1/billing/checkout-session",
+    "POST /api/v1/billing/portal-session",
+    "PUT /api/v1/desired-state-bindings",
 }
-"""Need a model, a profile or a camera that is online, which no call alone makes."""
+"""Need a model, a profile, a payment provider, or a device or camera that is online, which no call alone makes."""
 NOBODYS = ("/api/schemas/ids", "/api/schemas/subjects", "/api/schemas/message")
 """Paths of what is the same for every organisation."""
 scales = itertools.count(3)
@@ -84,8 +88,9 @@ def enrol(side: Side) -> None:
         side.http.post("/api/devices/provision", json=body).raise_for_status().json()["data"]["api_key"]
     )
     side.found["acusight", "device"][info["device_id"]] = {}
-    upload = side.http.post("/api/device/images/upload", headers=side.credential("device"), **image(side))
-    side.found["acusight", "image"][upload.raise_for_status().json()["data"]["image_id"]] = {}
+    for _ in range(2):
+        upload = side.http.post("/api/device/images/upload", headers=side.credential("device"), **image(side))
+        side.found["acusight", "image"][upload.raise_for_status().json()["data"]["image_id"]] = {}
 
 
 def certify(side: Side) -> None:
@@ -184,8 +189,11 @@ def sited(side: Side) -> Json:
 
 
 def pair(side: Side) -> Json:
-    oldest = next(iter(side.found["iot", "component"]), None)
-    return {"primaryComponentId": oldest, "referenceComponentId": side.newest("iot", "component")}
+    """Two components, the second made for it."""
+    one = side.newest("iot", "component")
+    other = {"deviceId": side.newest("iot", "device"), "key": uuid4().hex}
+    made = side.http.post("/api/v1/components", headers=side.credential("iot"), json=other)
+    return {"primaryComponentId": one, "referenceComponentId": made.raise_for_status().json()["id"]}
 
 
 def reading(side: Side) -> Json:

@@ -68,7 +68,7 @@ class Side:
 
     def headers(self, operation: Operation) -> dict[str, str]:
         """The credential that the operation takes."""
-        kind = operation.surface
+        kind = "iot-token" if operation.surface == "iot" else operation.surface
         if any("deviceKey" in one for one in operation.spec.get("security") or ()):
             kind = "device"
         return self.credential(kind)
