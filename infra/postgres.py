@@ -15,6 +15,7 @@ Row = asyncpg.Record
 
 AWAY = (
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a connection that the server is about to close, taken by another coroutine
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -30,6 +31,11 @@ class App(faust.App):
             opened, self.begin = self.begin, None
             await opened()
         await super().on_start()
+
+    def _crash(self, reason: BaseException) -> None:
+        """A bug ends the process at once, for supervision to start it again; Faust would wait for its children."""
+        log.error("worker crashed", exc_info=reason)
+        os._exit(1)
 
     def alongside(self, service: Service) -> None:
         """Starts and stops `service` with the app (Faust takes an instance as well as a class)."""

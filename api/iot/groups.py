@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel
 
 from api.auth import Caller
-from api.gateway import Gate, Gateway
+from api.gateway import Gate, Gateway, asked
 from api.iot import plain
 from api.iot.answers import Answer, Paged, PageOf, Shown, path_id, sent, told
 from api.iot.auth import needs
@@ -26,11 +26,12 @@ class Wanted(msgspec.Struct, frozen=True):
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """A body to keep: who sent it, and the record that it replaces."""
+    """A body to keep: who sent it, the record's id (a repeat's is the first one's), and the record that it replaces."""
 
     gate: Gateway
     caller: Caller
     body: Any
+    id: str
     old: Row | None = None
 
 
@@ -113,14 +114,15 @@ def add_writes(router: APIRouter, group: Group) -> None:
 
     @router.post(group.path, name=f"create_{group.one}", **told(group.shape, *codes, status=201, body=group.write))
     async def create(*, request: Request, caller: Caller = writer, body: Any = body_sent, gate: Gate) -> Answer:
-        kept = await group.kept(Asked(gate, caller, body))
+        own = asked(request, caller, request.state.raw).entity()
+        kept = await group.kept(Asked(gate, caller, body, own))
         id = await plain.created(request, gate, caller, group.kind, kept)
         return await answered(group, gate, caller, id, 201)
 
     @router.put(item, name=f"update_{group.one}", **told(group.shape, *codes, body=group.write))
     async def update(*, id: str = place, caller: Caller = writer, body: Any = body_sent, gate: Gate) -> Answer:
         row = await plain.fetched(gate, caller, group.kind, id)
-        kept = await group.kept(Asked(gate, caller, body, row))
+        kept = await group.kept(Asked(gate, caller, body, row["id"], row))
         await plain.replaced(gate, caller, group.kind, row["id"], kept)
         return await answered(group, gate, caller, row["id"])
 

@@ -113,7 +113,7 @@ async def kept(asked: Asked) -> dict[str, Any]:
         await plain.needed(gate, caller, "component", id, f"{side}ComponentId")
         sides[side] = await fields(gate, caller, id)
     mapped(body, sides)
-    await alone(gate, caller, body, asked.old["id"] if asked.old else None)
+    await alone(gate, caller, body, asked.id)
     times = present(validFrom=utc(body.valid_from), validTo=utc(body.valid_to) if body.valid_to else None)
     return {**plain.members(body), **times}
 
@@ -135,7 +135,7 @@ def mapped(body: ReferencePairWrite, sides: dict[str, dict[str, Row]]) -> None:
                 raise invalid(place, "CONFLICT", "Only numeric fields can be compared.", 422, "INVALID_REFERENCE")
 
 
-async def alone(gate: Gateway, caller: Caller, body: ReferencePairWrite, own: str | None) -> None:
+async def alone(gate: Gateway, caller: Caller, body: ReferencePairWrite, own: str) -> None:
     """Errors: Problem 409 for a span that another pair of these two has part of."""
     where = {"primaryComponentId": body.primary_component_id, "referenceComponentId": body.reference_component_id}
     async with gate.reading(caller) as db:

@@ -163,6 +163,10 @@ WORDS = {
     "record.site": "siteId",
     "site": "siteId",
     "device": "deviceId",
+    "camera": "cameraId",
+    "sensor": "sensorId",
+    "annotation-class": "annotationClassId",
+    "config-artefact": "configArtefactId",
     "value_type": "valueType",
 }
 
