@@ -92,7 +92,7 @@ async def certificates(door: Door, mtls: hooks.Mtls | None) -> dict[str, Any]:
     whole = mtls.model_dump_json()
     try:
         await run_in_threadpool(client_context, whole)
-    except (ssl.SSLError, ValueError) as problem:
+    except (ssl.SSLError, ValueError, TypeError) as problem:
         raise invalid("/mtls", "invalid_certificate", "certificate and key cannot be used together") from problem
     return {"mtls": door.vault.seal(whole), "certificates": mtls.model_dump(exclude={"client_key_pem"})}
 
@@ -133,7 +133,10 @@ async def ensure_signing_key(request: Request, caller: Caller, gate: Gateway, si
     "createEndpoint",
     status_code=201,
     openapi_extra=KEYED,
-    responses={201: {"model": hooks.EndpointCreated, "description": "Created"}, **document.problems(400, 409, 422)},
+    responses={
+        201: {"model": hooks.EndpointCreated, "description": "Created"},
+        **document.problems(400, 404, 409, 422),
+    },
 )
 async def create_endpoint(request: Request, body: hooks.EndpointIn, caller: Hooker, gate: Gate) -> Response:
     """Register a receiver"""

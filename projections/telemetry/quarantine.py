@@ -37,10 +37,10 @@ def rows(aside: pl.DataFrame) -> pl.DataFrame:
     found: dict[tuple[Any, ...], dict[str, Any]] = {}
     for row in aside.iter_rows(named=True):
         whole = (row["message"], row["part"], row["ts"]) if row["part"] is not None else (row["message"], row["n"])
-        if whole in found:
-            found[whole]["payload"]["values"][row["sensor"]] = value(row)
-        else:
+        if whole not in found:
             found[whole] = begun(row)
+        elif row["part"] is not None:
+            found[whole]["payload"]["values"][row["sensor"]] = value(row)
     return pl.DataFrame([finished(row) for row in found.values()], schema=SCHEMA)
 
 

@@ -30,7 +30,9 @@ def rows(event: Events, meta: Envelope) -> Iterable[Row]:
             values = {"name": event.name, "slug": event.slug, "settings": {"timezone": event.timezone}}
             yield Put("organisations", {"organisation": meta.stream}, {**born, **values})
         case OrganisationChanged():
-            yield Change("organisations", {"organisation": meta.stream}, {**at, "name": event.name, "settings": event.settings})
+            yield Change(
+                "organisations", {"organisation": meta.stream}, {**at, "name": event.name, "settings": event.settings}
+            )
         case UserCreated():
             values = {"email": event.email, "name": event.name, "password_hash": event.password_hash}
             yield Put("users", {"id": meta.stream}, {**born, **values})
@@ -44,9 +46,15 @@ def rows(event: Events, meta: Envelope) -> Iterable[Row]:
             yield Change("api_keys", {"id": meta.stream}, {**at, "revoked_at": meta.time})
         case SessionOpened():
             values = {"user": event.user, "client": event.client, "scope": event.scope}
-            yield Put("sessions", {"id": meta.stream}, {**born, **values, "digest": event.digest, "expires_at": event.expires_at})
+            yield Put(
+                "sessions",
+                {"id": meta.stream},
+                {**born, **values, "digest": event.digest, "expires_at": event.expires_at},
+            )
         case SessionRotated():
-            yield Change("sessions", {"id": meta.stream}, {**at, "digest": event.digest, "expires_at": event.expires_at})
+            yield Change(
+                "sessions", {"id": meta.stream}, {**at, "digest": event.digest, "expires_at": event.expires_at}
+            )
         case SessionClosed():
             yield Change("sessions", {"id": meta.stream}, {**at, "closed_at": meta.time})
         case _:

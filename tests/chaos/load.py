@@ -16,6 +16,8 @@ from schemas.records.messages import PutRecord, RetireRecord
 
 AWAY = (Pending, Unavailable)
 HTTP_AWAY = (httpx.HTTPError,)
+THINK = 0.02
+"""Seconds between a client's requests: the load is steady, not as much as the machine can bear."""
 
 
 @dataclass
@@ -55,6 +57,7 @@ async def through_the_log(log: Commands, organisation: str, promises: Promises, 
     chance, n = random.Random(seed), 0
     while not stop.is_set():
         n += 1
+        await asyncio.sleep(THINK)
         stream, name = new_id(), f"site {seed} {n}"
         await insisting(log, put(name), asking(stream, organisation=organisation), promises, stop)
         if chance.random() < 0.3:
@@ -77,6 +80,7 @@ async def through_http(base: str, headers: dict[str, str], promises: Promises, s
     async with httpx.AsyncClient(base_url=base, timeout=5, trust_env=False) as client:
         while not stop.is_set():
             n += 1
+            await asyncio.sleep(THINK)
             body, key = {"name": f"device {seed} {n}"}, {"Idempotency-Key": new_id()}
             answer = await answered(client, body, {**headers, **key})
             assert answer.status_code == 201, answer.text

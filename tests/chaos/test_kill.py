@@ -22,8 +22,8 @@ async def test_forty_kills(
 ) -> None:
     org, headers = organisation
     promises, stop, chance = load.Promises(), asyncio.Event(), random.Random(7)
-    work = [asyncio.create_task(load.through_the_log(log, org, promises, stop, n)) for n in range(6)]
-    work += [asyncio.create_task(load.through_http(stack["api"], headers, promises, stop, n)) for n in range(4)]
+    work = [asyncio.create_task(load.through_the_log(log, org, promises, stop, n)) for n in range(4)]
+    work += [asyncio.create_task(load.through_http(stack["api"], headers, promises, stop, n)) for n in range(2)]
     slow: list[tuple[str, float]] = []
     for n in range(KILLS):
         await asyncio.sleep(chance.uniform(0.2, 1.2))

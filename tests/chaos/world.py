@@ -11,7 +11,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from infra import clickhouse, postgres
+from clickhouse_connect.driver.exceptions import OperationalError
+
+from infra import clickhouse, postgres, worker
 from infra.history import history
 from infra.settings import Settings
 from schemas import registry
@@ -74,7 +76,7 @@ async def in_postgres(settings: Settings, organisation: str, contexts: tuple[str
 
 async def in_clickhouse(settings: Settings, organisation: str, contexts: tuple[str, ...]) -> dict[str, int]:
     """stream -> number of distinct events."""
-    link = await clickhouse.async_client(settings)
+    link = await worker.patiently(lambda: clickhouse.async_client(settings), (OperationalError,), "clickhouse")
     try:
         found = await link.query(
             """select stream, count() from events final

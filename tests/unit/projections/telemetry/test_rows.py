@@ -235,3 +235,10 @@ def test_nothing_at_all() -> None:
 
 def test_a_month_old_reading_is_old_by_the_message() -> None:
     assert timedelta(days=30) // timedelta(milliseconds=1) == rows.OLDEST_MS
+
+
+def test_a_message_told_twice_is_put_aside_once() -> None:
+    """A producer that repeats itself, or a caller with the same Idempotency-Key."""
+    told = batch(Reading(sensor="temperature", ts=MS, t="warm"))
+    aside = rows.frames(pl.concat([told, told]), known()).tables["quarantine"]
+    assert aside["reason"].to_list() == ["TYPE_MISMATCH"]
