@@ -55,7 +55,8 @@ class RequestId:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            return await self.app(scope, receive, send)
+            await self.app(scope, receive, send)
+            return
         given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")[:128]
         id = given if given.isprintable() and given else new_id()
         scope.setdefault("state", {})["request_id"] = id

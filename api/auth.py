@@ -9,7 +9,7 @@ from infra.identity import Dialect
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
     """A checked credential. `actor` is the principal as the dialect names it (`user_…`, `key_…`, an e-mail, a device);
-    `role` one of owner, admin, member, viewer, device; `device` the device id of a device's own key; `real_actor` who is
+    `role` one of owner, admin, member, viewer, device; `device` the id behind a device's own key; `real_actor` who is
     behind it when acting as somebody else."""
 
     organisation: str

@@ -41,7 +41,7 @@ class Ask(msgspec.Struct, frozen=True):
 
 
 def asked(request: Request, caller: Caller, body: bytes = b"") -> Ask:
-    """The request's identity: uuid5 of organisation, actor, route and `Idempotency-Key`, or a new one without the header.
+    """The request's identity: uuid5 of organisation, actor, route and `Idempotency-Key`, or a new one without it.
     `body` is what must be equal in a repeat."""
     key = request.headers.get("idempotency-key")
     if not key:

@@ -83,7 +83,7 @@ def connection(settings: Settings) -> dict[str, Any]:
 
 
 def producer(settings: Settings) -> AIOKafkaProducer:
-    """acks=all, no lingering. Not aiokafka's idempotent one: after an outage it answers OutOfOrderSequenceNumber for good.
+    """acks=all, no lingering. Not aiokafka's idempotent one: after an outage that stays out of sequence for good.
     Every message has an id that its readers know again, and one batch a partition is in flight, so order holds."""
     return AIOKafkaProducer(
         **connection(settings),

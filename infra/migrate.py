@@ -24,7 +24,7 @@ def schemas() -> list[str]:
     """Contexts that have Postgres tables, and the write side."""
     return [
         "streams",
-        *sorted(p.parent.parent.name for p in {f for f in ROOT.glob("projections/*/migrations/0001*.postgres.sql")}),
+        *sorted(p.parent.parent.name for p in ROOT.glob("projections/*/migrations/0001*.postgres.sql")),
     ]
 
 
@@ -50,7 +50,8 @@ async def migrate(settings: Settings) -> list[str]:
         async with db.transaction():
             await db.execute("select pg_advisory_xact_lock(7305)")
             await db.execute(
-                "create table if not exists migrations (file text primary key, digest text not null, at timestamptz default now())"
+                "create table if not exists migrations (file text primary key, digest text not null,"
+                " at timestamptz default now())"
             )
             applied = {row["file"]: row["digest"] for row in await db.fetch("select file, digest from migrations")}
             done = []
@@ -102,7 +103,7 @@ async def create(db: asyncpg.Connection, context: str, schema: str, paths: Itera
 
 
 async def protect(db: asyncpg.Connection, schema: str) -> None:
-    """Grants, and row-level security on every table with an organisation of type uuid: with none set, no row is seen."""
+    """Grants, and row-level security on every table with an organisation (uuid): with none set, no row is seen."""
     await db.execute(f"grant usage on schema {schema} to {', '.join(ROLES)}")
     await db.execute(f"grant select, insert, update, delete on all tables in schema {schema} to sightlog_service")
     await db.execute(f"grant usage on all sequences in schema {schema} to sightlog_service")
@@ -110,8 +111,10 @@ async def protect(db: asyncpg.Connection, schema: str) -> None:
     if schema.split("__")[0] != "streams":
         await db.execute(f"grant select on {schema}.versions to sightlog_api")
     for row in await db.fetch(
-        """select table_name from information_schema.columns join information_schema.tables using (table_schema, table_name)
-           where table_schema = $1 and column_name = 'organisation' and data_type = 'uuid' and table_type = 'BASE TABLE'""",
+        """select table_name from information_schema.columns
+           join information_schema.tables using (table_schema, table_name)
+           where table_schema = $1 and column_name = 'organisation' and data_type = 'uuid'
+             and table_type = 'BASE TABLE'""",
         schema,
     ):
         await secure(db, f"{schema}.{row['table_name']}")

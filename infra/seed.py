@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from infra.secrets import digest, mint
 from infra.commands import Commands, Refused
 from infra.identity import Identity, hash_password
+from infra.secrets import digest, mint
 from infra.settings import Settings
 from schemas.base import Command, asking
 from schemas.fleet.messages import RegisterDevice
@@ -87,7 +87,7 @@ async def seed(settings: Settings) -> dict[str, Any]:
     log = Commands(settings)
     await log.start()
     try:
-        while log.parts() != {"kafka": "ok", "postgres": "ok"}:
+        while log.parts() != {"kafka": "ok", "postgres": "ok"}:  # noqa: ASYNC110 - other processes
             await asyncio.sleep(0.1)
         for name in ORGANISATIONS:
             for stream, organisation, command in commands(name, secrets[name]):

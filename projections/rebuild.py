@@ -1,4 +1,4 @@
-"""`sightlog rebuild NAME`: a projection anew from the log, beside the live one, then swapped in; reads go on meanwhile."""
+"""`sightlog rebuild NAME`: a projection anew from the log beside the live one, then swapped in while reads go on."""
 
 from __future__ import annotations
 

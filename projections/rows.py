@@ -48,8 +48,8 @@ Rows = Callable[[Any, Envelope], Iterable[Row]]
 
 
 class Projection(msgspec.Struct, frozen=True):
-    """One context's rows in Postgres: its tables stand in a schema of the same name. `kept` tables are written by others
-    (a lane's newest values, what workers say of themselves): a rebuild takes them over as they are."""
+    """One context's rows in Postgres: its tables stand in a schema of the same name. `kept` tables are written by
+    others (a lane's newest values, what workers say of themselves): a rebuild takes them over as they are."""
 
     name: str
     rows: Rows

@@ -42,7 +42,8 @@ async def write(db: Connection, projection: Projection, batch: Sequence[Record],
 
 async def lock(db: Connection, schema: str, places: list[tuple[str, int]]) -> dict[tuple[str, int], int]:
     rows = await db.fetch(
-        f"""with made as (insert into {schema}.positions select *, 0 from unnest($1::text[], $2::int[]) on conflict do nothing)
+        f"""with made as (
+                insert into {schema}.positions select *, 0 from unnest($1::text[], $2::int[]) on conflict do nothing)
             select topic, partition, next_offset from {schema}.positions
             join unnest($1::text[], $2::int[]) p(topic, partition) using (topic, partition)
             order by 1, 2 for update of positions""",
@@ -101,8 +102,8 @@ async def advance(
 
 
 def groups(rows: Iterable[Row]) -> Iterable[list[Row]]:
-    """Rows in groups that each are one set: later rows of a key are folded into earlier ones; a row that means many keys
-    (`Change` and `Drop` on other columns than a put row's key) ends the group, so that order holds."""
+    """Rows in groups that each are one set: later rows of a key are folded into earlier ones; a row that means
+    many keys (`Change` and `Drop` on other columns than a put row's key) ends the group, so that order holds."""
     folded: dict[Keyed, Row] = {}
     for row in rows:
         place = (row.table, tuple(sorted(row.key.items())))
@@ -154,7 +155,8 @@ def statement(verb: type[Row], table: str, key: tuple[str, ...], columns: tuple[
     if verb is Put:
         sets = ", ".join(f'"{c}" = excluded."{c}"' for c in columns)
         conflict = f"do update set {sets}" if sets else "do nothing"
-        return f"insert into {table} ({', '.join(names)}) select {', '.join(names)} from {source} on conflict ({', '.join(keys)}) {conflict}"
+        into = ", ".join(names)
+        return f"insert into {table} ({into}) select {into} from {source} on conflict ({', '.join(keys)}) {conflict}"
     if verb is Drop:
         return f"delete from {table} t using {source} n where {same}"
     plus = "t.{0} + n.{0}" if verb is Add else "n.{0}"

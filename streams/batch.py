@@ -83,7 +83,7 @@ def key_of(received: Received) -> Key:
 
 
 def decide_batch(batch: Batch) -> Decided:
-    """Decides every command in order. `touched` names claims that the batch does not know yet: load them, decide again."""
+    """Decides every command in order. `touched` names claims the batch does not know yet: load them, decide again."""
     decided, streams = Decided(), batch.streams()
     holders: dict[ClaimKey, Key | None] = dict(batch.held)
     seen = dict(batch.outcomes)

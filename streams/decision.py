@@ -21,8 +21,8 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """A name that one stream may hold; `key` is unique in `scope` and organisation, or everywhere when `shared`. Taken by
-    another: `refusal`."""
+    """A name that one stream may hold; `key` is unique in `scope` and organisation, or everywhere when `shared`.
+    Taken by another: `refusal`."""
 
     scope: str
     key: str

@@ -78,7 +78,7 @@ class Runtime:
     async def commit(
         self, messages: Sequence[Raw], commands: list[tuple[Raw, Received]]
     ) -> list[tuple[int, store.Outgoing]]:
-        """One transaction; returns what is to be published. Done again when a claim was lost to a faster transaction."""
+        """One transaction; returns what is to be published. Done again when another one took a claim first."""
         while True:
             try:
                 async with self.pool.acquire() as db, db.transaction():

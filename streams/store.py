@@ -65,7 +65,8 @@ async def lock_positions(db: Connection, places: Sequence[Place]) -> dict[Place,
     topics, partitions = columns(sorted(places), 2)
     rows = await db.fetch(
         """with made as (
-               insert into streams.positions select topic, partition, 0 from unnest($1::text[], $2::int[]) p(topic, partition)
+               insert into streams.positions
+               select topic, partition, 0 from unnest($1::text[], $2::int[]) p(topic, partition)
                order by 1, 2 on conflict do nothing)
            select topic, partition, next_offset from streams.positions
            join unnest($1::text[], $2::int[]) p(topic, partition) using (topic, partition)
@@ -86,7 +87,8 @@ async def load(
            from streams.outcomes where command = any($1)
            union all
            select state, null, context, stream, version, null, organisation, null, null, null from streams.snapshots
-           join unnest($2::text[], $3::text[], $4::text[]) k(context, organisation, stream) using (context, organisation, stream)""",
+           join unnest($2::text[], $3::text[], $4::text[]) k(context, organisation, stream)
+                using (context, organisation, stream)""",
         list(commands),
         *columns(keys, 3),
     )
@@ -101,7 +103,8 @@ async def load_claims(db: Connection, keys: Sequence[ClaimKey]) -> dict[ClaimKey
     """Who holds each claim; None for nobody."""
     rows = await db.fetch(
         """select organisation, scope, key, context, stream from streams.claims
-           join unnest($1::text[], $2::text[], $3::text[]) k(organisation, scope, key) using (organisation, scope, key)""",
+           join unnest($1::text[], $2::text[], $3::text[]) k(organisation, scope, key)
+                using (organisation, scope, key)""",
         *columns(keys, 3),
     )
     held: dict[ClaimKey, Key | None] = dict.fromkeys(keys)
@@ -142,7 +145,8 @@ async def save_timers(db: Connection, gone: Sequence[tuple[str, str, str, str]],
     if due:
         await db.execute(
             """insert into streams.timers
-               select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::bytea[])
+               select * from unnest($1::text[], $2::text[], $3::text[], $4::text[],
+                                    $5::timestamptz[], $6::text[], $7::bytea[])
                on conflict (context, organisation, stream, name)
                do update set due = excluded.due, topic = excluded.topic, value = excluded.value""",
             *columns([msgspec.structs.astuple(row) for row in due], 7),
@@ -176,7 +180,8 @@ with states as (
     on conflict (context, organisation, stream) do update set version = excluded.version, state = excluded.state
 ), outcomes as (
     insert into streams.outcomes (command, context, stream, version, events, code, detail, field, fingerprint)
-    select * from unnest($6::text[], $7::text[], $8::text[], $9::bigint[], $10::int[], $11::text[], $12::text[], $13::text[], $14::text[])
+    select * from unnest($6::text[], $7::text[], $8::text[], $9::bigint[], $10::int[],
+                         $11::text[], $12::text[], $13::text[], $14::text[])
     on conflict do nothing
 ), moved as (
     update streams.positions p set next_offset = n.next_offset

@@ -57,7 +57,7 @@ class State(msgspec.Struct, frozen=True):
 INITIAL = State()
 
 
-def decide(state: State, command: Commands, meta: Envelope) -> tuple[Event, ...] | Refusal:
+def decide(state: State, command: Commands, meta: Envelope) -> tuple[Event, ...] | Refusal:  # noqa: PLR0911 - a table
     match command:
         case CreateOrganisation():
             return begin(state, OrganisationCreated(name=command.name, slug=command.slug, timezone=command.timezone))

@@ -89,7 +89,15 @@ async def bare(settings: Settings) -> AsyncIterator[str]:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
-    process = subprocess.Popen([sys.executable, "-m", "tests.bench.bare", str(port), settings.postgres.owner])
+    process = subprocess.Popen(  # noqa: ASYNC220
+        [
+            sys.executable,
+            "-m",
+            "tests.bench.bare",
+            str(port),
+            settings.postgres.owner,
+        ]
+    )
     try:
         async with aiohttp.ClientSession() as session, asyncio.timeout(20):
             while True:
