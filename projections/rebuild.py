@@ -27,6 +27,7 @@ async def rebuild(name: str, settings: Settings | None = None) -> None:
     Errors: UnknownProjection.
     """
     settings = settings or load()
+    await migrate.migrate(settings)  # a shadow has the newest tables: the live ones must not lag behind what is noted
     if name in PROJECTIONS:
         await rebuild_projection(settings, PROJECTIONS[name])
     elif name in LANES:

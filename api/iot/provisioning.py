@@ -149,7 +149,8 @@ async def provision_device(
     try:
         await gate.ask(command, stream=device, caller=caller)
     except Refused as refused:
-        if refused.code == "token.invalid":
+        if refused.code == "token.invalid":  # spent or revoked a moment ago: its row says which, in a moment
+            await gate.shown(caller, lambda db: provisioning.ended(db, str(token["id"])))
             await presented(gate, body.token)
         raise
     if changes := reported(body):

@@ -27,6 +27,12 @@ async def token(db: Connection, id: str, kind: str) -> Row | None:
     return await db.fetchrow(sql, id, kind)
 
 
+async def ended(db: Connection, id: str) -> Row | None:
+    """The token once it cannot be used any more."""
+    sql = "select * from provisioning.tokens where id = $1 and coalesce(spent_at, revoked_at) is not null"
+    return await db.fetchrow(sql, id)
+
+
 async def tokens(
     db: Connection, kind: str, *, status: str | None = None, limit: int, offset: int = 0
 ) -> tuple[list[Row], int]:

@@ -57,9 +57,15 @@ curl -X POST "$API/api/ml/training-jobs" \
 # listTrainingJobs 200
 curl "$API/api/ml/training-jobs" -H "Authorization: Bearer $ACUSIGHT_JWT"
 
-# - 201
-curl -X POST "$API/api/ml/projects/$PROJECT/models/upload" \
-  -H "Authorization: Bearer $ACUSIGHT_JWT" -F "file=@$MODEL" -F "name=Doors"
+# - 200 NX_TOKEN=access_token
+curl -X POST "$API/cdb/oauth2/token" -d grant_type=password -d "client_id=$NX_CLIENT" \
+  --data-urlencode "username=$NX_USERNAME" --data-urlencode "password=$NX_PASSWORD"
+
+# - 200 FUNCTION=UUID
+curl -X POST "$API/cpt/functions" -H "Authorization: Bearer $NX_TOKEN" -F "file=@$MODEL" -F "name=Doors"
+
+# - 200 until Status=ok
+curl "$API/cpt/function/$FUNCTION" -H "Authorization: Bearer $NX_TOKEN"
 
 # listModels 200 MODEL_VERSION=data.0.id
 curl "$API/api/ml/models" -H "Authorization: Bearer $ACUSIGHT_JWT"
