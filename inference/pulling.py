@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from contextlib import suppress
 
 import structlog
@@ -18,7 +19,7 @@ PAUSE = 0.5
 OFFERED = 8
 
 
-class Puller:
+class Puller(ABC):
     """Takes one row after the other. What is cut off is taken up again: by this worker after its restart, by another
     when the lease lapses."""
 
@@ -26,17 +27,17 @@ class Puller:
         self.commands = commands
         self.worker = worker
 
+    @abstractmethod
     async def queue(self, db: Connection) -> list[Row]:
         """What waits, or was this worker's when it was stopped: id, organisation and what the work needs."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def leased(self, db: Connection, id: str, lease: str) -> bool:
         """Whether the row is under this lease."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def work(self, row: Row) -> None:
         """Does one of them and reports."""
-        raise NotImplementedError
 
     async def run(self) -> None:
         """Works until cancelled."""

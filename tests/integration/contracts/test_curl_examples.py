@@ -30,7 +30,11 @@ PICTURES = ("IMAGE", "IMAGE_2")
 """Fresh for each example: the same bytes are taken once."""
 WRAPPED = 'set -eu; curl() { command curl -sS -o "$FOLDER/body" -w "%{http_code}" "$@"; }\n'
 """Prints the status; the body goes to a file. The commands stay as a person would type them."""
-pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl on this machine")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def curl() -> None:
+    assert shutil.which("curl"), "these examples need curl (Debian, Ubuntu: apt install curl)"
 
 
 class Step:
