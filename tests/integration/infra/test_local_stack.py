@@ -26,13 +26,13 @@ whole = pytest.mark.skipif("--servers" in UP, reason="needs every part")
 def test_the_record_has_its_shape(stack: dict[str, Any]) -> None:
     assert list(stack) == ["api", "kafka", "postgres", "clickhouse", "processes", "organisations"]
     assert stack["processes"].keys() >= SERVERS
-    for name, pid in stack["processes"].items():
+    for name, pid in record.read(VAR)["processes"].items():
         assert psutil.Process(pid).environ()["SIGHTLOG_PROCESS"] == name
     assert (VAR / "stack.json").stat().st_mode & 0o077 == 0, "it holds credentials"
 
 
 def test_nothing_listens_beyond_loopback(stack: dict[str, Any]) -> None:
-    processes = [psutil.Process(pid) for pid in stack["processes"].values()]
+    processes = [psutil.Process(pid) for pid in record.read(VAR)["processes"].values()]
     links = [link for process in processes for link in process.net_connections("tcp") if link.status == "LISTEN"]
     assert links
     assert {link.laddr.ip for link in links} <= {LOOPBACK, f"::ffff:{LOOPBACK}"}
