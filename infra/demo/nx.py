@@ -61,7 +61,8 @@ async def uploaded(client: httpx.AsyncClient, headers: dict[str, str], media: As
 
 
 async def assigned(client: httpx.AsyncClient, headers: dict[str, str], model: str, journal: Journal) -> None:
-    systems = (await client.get("/dev/systems", headers=headers)).json()
+    systems = (await client.get("/dev/systems", headers=headers, params={"limit": 500})).json()
+    systems = [system for system in systems if system["DeviceCount"] >= 2]
     site = systems[0]["NxID"]
     devices = (await client.get(f"/dev/system/{site}/devices", headers=headers)).json()
     device = devices[0]["NxID"]

@@ -89,9 +89,19 @@ def test_clickhouse_answers_its_clients(stack: dict[str, Any], settings: Setting
 
 
 def test_up_again_changes_nothing(stack: dict[str, Any]) -> None:
-    before = record.read(VAR)
+    before = lasting(record.read(VAR))
     assert sightlog(*UP).returncode == 0
-    assert record.read(VAR) == before
+    assert lasting(record.read(VAR)) == before
+
+
+def lasting(known: record.Record) -> record.Record:
+    """All but the bearer tokens, which are signed anew each time."""
+    kept = {
+        name: {dialect: said for dialect, said in given.items() if dialect != "acusight"}
+        | {"iot": given["iot"]["api_key"]}
+        for name, given in known["organisations"].items()
+    }
+    return {**known, "organisations": kept}
 
 
 @whole

@@ -70,7 +70,7 @@ def refused(answer: httpx.Response, status: int, field: str | None = None) -> di
 
 async def place(client: httpx.AsyncClient) -> tuple[str, list[str]]:
     """A site of the caller's, and its devices."""
-    (site, *_) = (await client.get("/dev/systems")).json()
+    (site, *_) = (await client.get("/dev/systems", params={"Search": "Headquarters"})).json()
     devices = (await client.get(f"/dev/system/{site['NxID']}/devices")).json()
     return site["NxID"], [device["NxID"] for device in devices]
 
