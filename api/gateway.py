@@ -97,7 +97,8 @@ class Gateway(Commands):
         return await self.until(caller.organisation, query)
 
 
-def gateway(request: Request) -> Gateway:
+async def gateway(request: Request) -> Gateway:
+    """Not a plain function: FastAPI would send those through a thread, for each request."""
     found: Gateway = request.app.state.gateway
     return found
 

@@ -38,6 +38,7 @@ def set_up(settings: Settings, process: str) -> None:
     """Logs as JSON lines (or for a person) on stderr, with process and correlation; traces when an endpoint is set."""
     level = getattr(logging, settings.logs.level.upper())
     logging.basicConfig(stream=sys.stderr, level=max(level, logging.WARNING), format="%(message)s", force=True)
+    logging.disable(logging.INFO)  # libraries build records of what nobody reads, some for every message
     as_json = structlog.processors.JSONRenderer(serializer=lambda value, **_: orjson.dumps(value, default=str).decode())
     structlog.configure(
         processors=[

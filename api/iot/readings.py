@@ -32,7 +32,7 @@ Cursor = Annotated[QueryText | None, Query(description="opaque")]
 WithMetadata = Annotated[bool, Query(alias="includeMetadata")]
 
 
-def stores_of(request: Request) -> Reader:
+async def stores_of(request: Request) -> Reader:
     found: Reader = request.app.state.columns
     return found
 
