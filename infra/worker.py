@@ -19,6 +19,8 @@ from infra.settings import Settings
 log = structlog.get_logger()
 Result = TypeVar("Result")
 BATCH = 200
+GATHER = 0.01
+"""Seconds that a batch under load waits for more."""
 
 
 class App(faust.App):
@@ -96,13 +98,25 @@ def raw_topic(app: faust.App, names: list[str]) -> Any:
 
 
 async def batches(stream: StreamT[Any], limit: int = BATCH) -> AsyncIterator[list[EventT[Any]]]:
-    """What has arrived, in batches that grow under load and wait for nothing at rest; nothing is acknowledged."""
+    """What has arrived, in batches that grow under load; nothing is acknowledged.
+
+    A message that comes alone waits for nothing. When several came together more are on their way, and a moment's wait
+    makes one transaction of what would have been many.
+    """
     batch: list[EventT[Any]] = []
+    gathered = False
     async for event in stream.noack().events():  # type: ignore[attr-defined]
         batch.append(event)
-        if len(batch) >= limit or stream.channel.empty():  # type: ignore[attr-defined]
-            yield batch
-            batch = []
+        if len(batch) < limit and stream.channel.empty():  # type: ignore[attr-defined]
+            if len(batch) > 1 and not gathered:
+                gathered = True
+                await asyncio.sleep(GATHER)
+            if not stream.channel.empty():  # type: ignore[attr-defined]
+                continue
+        elif len(batch) < limit:
+            continue
+        yield batch
+        batch, gathered = [], False
 
 
 async def patiently(work: Callable[[], Awaitable[Result]], away: tuple[type[BaseException], ...], what: str) -> Result:
