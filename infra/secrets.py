@@ -9,11 +9,6 @@ import secrets
 BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
-def mint_hex(prefix: str, size: int = 32) -> str:
-    """`prefix` and `size` random bytes as lower-case hex."""
-    return prefix + secrets.token_hex(size)
-
-
 def mint(prefix: str, length: int = 40) -> str:
     """`prefix` and `length` random base62 characters (40 hold 238 bits)."""
     return prefix + "".join(secrets.choice(BASE62) for _ in range(length))

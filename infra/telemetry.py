@@ -28,7 +28,6 @@ TASKS = Counter("sightlog_analysis_tasks_total", "Analysis tasks ended", ["kind"
 TASK_SECONDS = Histogram("sightlog_analysis_task_seconds", "Time of one analysis task", ["kind"])
 DEAD_LETTERS = Counter("sightlog_dead_letters_total", "Messages put aside", ["topic", "reason"])
 STOPPED = Gauge("sightlog_projection_stopped", "1 while a projection stands still", ["projection"])
-LAG = Gauge("sightlog_lag_messages", "Messages not yet handled", ["topic"])
 
 Ready = Callable[[], Mapping[str, str]]
 """Part -> `ok` or what is unwell with it."""
