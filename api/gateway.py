@@ -9,14 +9,19 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
 import msgspec
 from fastapi import Depends, Request
 
 from api.auth import Caller
+from api.lookups import OWNERS, Lookups
 from infra.commands import WAIT, Commands, Done, Pending, Refused, Unavailable
+from infra.postgres import Row
+from infra.secrets import digest
 from infra.settings import Settings
+from projections.tenancy import queries as tenancy
 from schemas.base import Command, Fact, asking
 from schemas.ids import derived_id, new_id
 
@@ -55,6 +60,12 @@ class Gateway(Commands):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings, settings.postgres.api, size=8)
+        self.lookups = Lookups()
+
+    def changed(self, contexts: set[str] | None) -> None:
+        super().changed(contexts)
+        if contexts is None or contexts & OWNERS:
+            self.lookups.forget()
 
     async def ask(
         self,
@@ -91,6 +102,24 @@ class Gateway(Commands):
     def reading(self, caller: Caller) -> AbstractAsyncContextManager[Any]:
         """A read-only transaction that sees the caller's organisation."""
         return self.read(caller.organisation)
+
+    async def recalled(
+        self, question: tuple[str, ...], query: Callable[[Any], Awaitable[Result]], organisation: str = ""
+    ) -> Result:
+        """What `query` finds of who may call (tenancy, provisioning): remembered until either records anything."""
+
+        async def look() -> Result:
+            async with self.read(organisation) as db:
+                return await query(db)
+
+        return await (self.lookups.ask(question, look) if self.listening else look())
+
+    async def api_key(self, secret: str) -> Row | None:
+        """The live API key that is this secret, of any dialect."""
+        wanted = digest(secret)
+        row = await self.recalled(("api key", wanted), lambda db: tenancy.key(db, wanted))
+        lapsed = row is not None and row["expires_at"] is not None and row["expires_at"] <= datetime.now(UTC)
+        return None if lapsed else row
 
     async def shown(self, caller: Caller, query: Callable[[Any], Awaitable[Result | None]]) -> Result | None:
         """What another context's projection shows in the end, after reactions; None when it takes too long."""

@@ -118,6 +118,7 @@ class Commands:
             try:
                 await connection.add_listener("outcomes", self.on_outcomes)
                 await connection.add_listener("recorded", self.on_recorded)
+                self.changed(None)
                 self.listening = True
                 await lost.wait()
             except postgres.AWAY:
@@ -133,10 +134,15 @@ class Commands:
                 future.set_result(outcome)
 
     def on_recorded(self, _connection: Any, _pid: int, _channel: str, payload: Any) -> None:
-        for context, stream, version in orjson.loads(payload):
+        told = orjson.loads(payload)
+        for context, stream, version in told:
             for future in self.recorded.get((context, stream), ()):
                 if not future.done():
                     future.set_result(version)
+        self.changed({context for context, _, _ in told})
+
+    def changed(self, _contexts: set[str] | None) -> None:
+        """Something of these contexts was recorded; None: notices may have been lost."""
         for change in self.changes:
             change.set()
 
