@@ -28,6 +28,8 @@ PROBE = 2.0
 """Seconds between questions whether Kafka is there: while it is not, a write is refused at once."""
 LOOK = 0.25
 """Seconds after which the tables are asked, in case a notice was lost."""
+BUSY, GATHER = 8, 0.005
+"""With so many commands under way, those of a moment (seconds) go out together: one request to Kafka, not one each."""
 
 
 class Done:
@@ -74,6 +76,7 @@ class Commands:
         self.recorded: dict[tuple[str, str], list[asyncio.Future[int]]] = {}
         self.changes: set[asyncio.Event] = set()
         self.tasks: list[asyncio.Task[None]] = []
+        self.departure: asyncio.Event | None = None
 
     async def start(self) -> None:
         """Opens the pool; producer and listener connect when their servers are there."""
@@ -177,6 +180,8 @@ class Commands:
         recorded: asyncio.Future[int] = loop.create_future()
         self.recorded.setdefault(place, []).append(recorded)
         try:
+            if len(self.outcomes) > BUSY:
+                await self.together()
             await self.send(command, meta)
             async with asyncio.timeout(wait):
                 done = judged(await self.settled(outcome, lambda: self.find_outcome(meta.id)))
@@ -188,6 +193,18 @@ class Commands:
         finally:
             self.outcomes.pop(meta.id, None)
             self.forget(place, recorded)
+
+    async def together(self) -> None:
+        """Waits for the next common departure."""
+        if self.departure is None:
+            self.departure = asyncio.Event()
+            asyncio.get_running_loop().call_later(GATHER, self.depart)
+        await self.departure.wait()
+
+    def depart(self) -> None:
+        if self.departure is not None:
+            self.departure.set()
+            self.departure = None
 
     def forget(self, place: tuple[str, str], future: asyncio.Future[int]) -> None:
         waiting = self.recorded.get(place, [])
