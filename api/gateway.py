@@ -61,11 +61,23 @@ class Gateway(Commands):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings, settings.postgres.api, size=8)
         self.lookups = Lookups()
+        self.notices = 0
+        self.lost = 0
+        self.changes_of: dict[str, int] = {}
 
-    def changed(self, contexts: set[str] | None) -> None:
-        super().changed(contexts)
-        if contexts is None or contexts & OWNERS:
+    def changed(self, told: set[tuple[str, str]] | None) -> None:
+        super().changed(told)
+        self.notices += 1
+        if told is None:
+            self.lost = self.notices
+        for _, organisation in told or ():
+            self.changes_of[organisation] = self.notices
+        if told is None or any(context in OWNERS for context, _ in told):
             self.lookups.forget()
+
+    def changed_since(self, organisation: str, notices: int) -> bool:
+        """Whether the organisation recorded anything (or may have) after so many notices."""
+        return max(self.lost, self.changes_of.get(organisation, 0)) > notices
 
     async def ask(
         self,

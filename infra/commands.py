@@ -138,14 +138,14 @@ class Commands:
 
     def on_recorded(self, _connection: Any, _pid: int, _channel: str, payload: Any) -> None:
         told = orjson.loads(payload)
-        for context, stream, version in told:
+        for context, stream, version, _ in told:
             for future in self.recorded.get((context, stream), ()):
                 if not future.done():
                     future.set_result(version)
-        self.changed({context for context, _, _ in told})
+        self.changed({(context, organisation) for context, _, _, organisation in told})
 
-    def changed(self, _contexts: set[str] | None) -> None:
-        """Something of these contexts was recorded; None: notices may have been lost."""
+    def changed(self, _told: set[tuple[str, str]] | None) -> None:
+        """These contexts recorded something of these organisations; None: notices may have been lost."""
         for change in self.changes:
             change.set()
 

@@ -56,6 +56,7 @@ def needs(role: str) -> Credential[Caller]:
         caller = await known(request)
         if not at_least(caller, role):
             raise Problem(403, "INSUFFICIENT_ROLE", f"This needs the role {role.upper()}.")
+        request.state.caller = caller
         return caller
 
     return Credential(BEARER, check)
