@@ -66,7 +66,7 @@ def status() -> None:
     states = stack.status(load())
     table = Table("part", "state", "pid", "up", "ready")
     for part in states:
-        table.add_row(part.name, part.state, str(part.pid or ""), f"{part.seconds} s", "yes" if part.ready else "no")
+        table.add_row(part.name, part.state, str(part.pid or ""), f"{part.seconds} s", "yes" if part.ready else part.why)
     out.print(table)
     if not all(part.ready for part in states):
         raise typer.Exit(1)
@@ -101,6 +101,27 @@ def migrate() -> None:
 def rebuild(name: Annotated[str, typer.Argument(help="A projection, or `streams`.")]) -> None:
     """Make a projection anew from the log, beside the live one, and swap it in."""
     call("streams.rebuild" if name == "streams" else "projections.rebuild", "rebuild", name)
+
+
+@app.command()
+def replay(
+    topic: Annotated[str | None, typer.Option(help="Only what was put aside from this topic.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Only what was put aside for this, as in `not_avro`.")] = None,
+) -> None:
+    """Put dead letters back where they came from, after a fix; what was put back before stays out."""
+    from infra.replay import counted
+
+    try:
+        fates = call("infra.replay", "replay", load(), topic, reason)
+    except ValueError as problem:
+        stop(str(problem))
+    if not fates:
+        say("no dead letters wait")
+        return
+    table = Table("topic", "reason", "letters", "now")
+    for (origin, said, fate), count in counted(fates).items():
+        table.add_row(origin, said, str(count), fate)
+    out.print(table)
 
 
 @app.command()
