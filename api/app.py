@@ -11,7 +11,7 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -122,7 +122,7 @@ def add_operations(app: FastAPI, state: State) -> None:
 
     @app.get("/metrics")
     async def metrics() -> Response:
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+        return Response(telemetry.metrics(), media_type=CONTENT_TYPE_LATEST)
 
     @app.get("/.well-known/jwks.json")
     async def jwks() -> dict[str, Any]:
@@ -131,6 +131,8 @@ def add_operations(app: FastAPI, state: State) -> None:
 
 def main() -> None:
     config = settings.load()
+    if config.api.workers > 1:
+        telemetry.count_together(config)
     uvicorn.run(
         "api.app:create",
         factory=True,
