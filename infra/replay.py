@@ -14,6 +14,7 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 
 from infra import kafka
+from infra.failures import Unknown
 from infra.history import Message, history
 from infra.settings import Settings
 from schemas import registry
@@ -36,14 +37,14 @@ class Letter(msgspec.Struct):
 async def replay(settings: Settings, topic: str | None = None, reason: str | None = None) -> list[tuple[Letter, Fate]]:
     """Puts back the letters of `topic` and `reason` (all where none is named) and says what became of each.
 
-    Errors: ValueError for a topic that there is not.
+    Errors: Unknown for the topic.
     """
     if topic is not None and topic not in kafka.topics():
-        raise ValueError(f"no topic {topic!r}; there are {', '.join(sorted(kafka.topics()))}")
+        raise Unknown(f"no topic {topic!r}; there are {', '.join(sorted(kafka.topics()))}")
     chosen = [one for one in await waiting(settings) if fits(one, topic, reason)]
     producer = kafka.producer(settings)
-    await producer.start()
     try:
+        await producer.start()
         return [(letter, await put_back(producer, letter)) for letter in chosen]
     finally:
         await producer.stop()

@@ -109,7 +109,7 @@ def metrics() -> bytes:
     if TOGETHER not in os.environ:
         return generate_latest()
     registry = CollectorRegistry()
-    MultiProcessCollector(registry)
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     registry.register(Family())
     return generate_latest(registry)
 
