@@ -56,7 +56,7 @@ def told(url: str) -> Iterator[str]:
     try:
         urllib.request.urlopen(url, timeout=3).close()
     except urllib.error.HTTPError as answer:
-        unwell = {name: said for name, said in orjson.loads(answer.read())["parts"].items() if said != "ok"}
-        yield "it says: " + ", ".join(f"{name} {said}" for name, said in unwell.items())
+        parts = orjson.loads(answer.read())["parts"]
+        yield "it says: " + ", ".join(f"{name} {said}" for name, said in parts.items() if said != "ok")
     except OSError:
         return

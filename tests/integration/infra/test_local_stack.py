@@ -206,7 +206,7 @@ def test_a_part_that_is_held_is_named_with_its_remedy(stack: dict[str, Any]) -> 
 def test_a_part_says_what_it_waits_for(stack: dict[str, Any], settings: Settings) -> None:
     running = supervisor.running(settings)
     assert running is not None
-    running.stopProcess("kafka")
+    running.stopProcess("kafka", True)
     try:
         doctor = until_told("api: running, not ready: it says: kafka away")
     finally:
