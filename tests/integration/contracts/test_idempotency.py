@@ -7,11 +7,13 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import pytest
 
 from tests.contracts.documents import Json, Operation
 from tests.integration.contracts import things
 from tests.integration.contracts.world import Side, creates, items
 
+pytestmark = pytest.mark.timeout(900)
 NOT_OFFERED = {
     **things.BY_HAND,
     "POST /api/v1/devices/registration/tokens": "the answer holds a secret (contract, 2)",
