@@ -145,6 +145,7 @@ def main() -> None:
         log_level="warning",
         server_header=False,
         timeout_graceful_shutdown=5,
+        timeout_worker_healthcheck=60,  # with 5 s, a busy machine kills workers that still import
     )
 
 
