@@ -11,7 +11,7 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Mount, Route
@@ -120,7 +120,7 @@ def operations(state: State) -> FastAPI:
 
     @app.get("/metrics")
     async def metrics() -> Response:
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+        return Response(telemetry.metrics(), media_type=CONTENT_TYPE_LATEST)
 
     @app.get("/.well-known/jwks.json")
     async def jwks() -> dict[str, Any]:
@@ -131,6 +131,8 @@ def operations(state: State) -> FastAPI:
 
 def main() -> None:
     config = settings.load()
+    if config.api.workers > 1:
+        telemetry.count_together(config)
     uvicorn.run(
         "api.app:create",
         factory=True,
@@ -143,6 +145,7 @@ def main() -> None:
         log_level="warning",
         server_header=False,
         timeout_graceful_shutdown=5,
+        timeout_worker_healthcheck=60,  # with 5 s, a busy machine kills workers that still import
     )
 
 

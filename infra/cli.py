@@ -30,8 +30,15 @@ def stop(message: str) -> NoReturn:
 
 def call(module: str, name: str, *args: object) -> Any:
     """A command that lives in another folder."""
-    result = getattr(importlib.import_module(module), name)(*args)
-    return asyncio.run(result) if inspect.iscoroutine(result) else result
+    try:
+        result = getattr(importlib.import_module(module), name)(*args)
+        return asyncio.run(result) if inspect.iscoroutine(result) else result
+    except Exception as problem:
+        from infra.failures import words
+
+        if (said := words(problem)) is None:
+            raise
+        stop(said)
 
 
 @app.command()
@@ -66,7 +73,9 @@ def status() -> None:
     states = stack.status(load())
     table = Table("part", "state", "pid", "up", "ready")
     for part in states:
-        table.add_row(part.name, part.state, str(part.pid or ""), f"{part.seconds} s", "yes" if part.ready else "no")
+        table.add_row(
+            part.name, part.state, str(part.pid or ""), f"{part.seconds} s", "yes" if part.ready else part.why
+        )
     out.print(table)
     if not all(part.ready for part in states):
         raise typer.Exit(1)
@@ -104,16 +113,31 @@ def rebuild(name: Annotated[str, typer.Argument(help="A projection, or `streams`
 
 
 @app.command()
+def replay(
+    topic: Annotated[str | None, typer.Option(help="Only what was put aside from this topic.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Only what was put aside for this, as in `not_avro`.")] = None,
+) -> None:
+    """Put dead letters back where they came from, after a fix; what was put back before stays out."""
+    from infra.replay import counted
+
+    fates = call("infra.replay", "replay", load(), topic, reason)
+    if not fates:
+        say("no dead letters wait")
+        return
+    table = Table("topic", "reason", "letters", "now")
+    for (origin, said, fate), count in counted(fates).items():
+        table.add_row(origin, said, str(count), fate)
+    out.print(table)
+
+
+@app.command()
 def token(
     organisation: Annotated[str, typer.Argument(help="An organisation's short name.")] = "acme",
     role: Annotated[str, typer.Option(help="What the bearer may do.")] = "owner",
     dialect: Annotated[str, typer.Option(help="The API it opens: acusight or iot.")] = "iot",
 ) -> None:
     """Print an access token for an organisation."""
-    try:
-        out.print(call("infra.seed", "token", load(), organisation, role, dialect), soft_wrap=True, markup=False)
-    except ValueError as problem:
-        stop(str(problem))
+    out.print(call("infra.seed", "token", load(), organisation, role, dialect), soft_wrap=True, markup=False)
 
 
 @app.command()

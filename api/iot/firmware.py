@@ -204,7 +204,7 @@ async def delete_firmware(request: Request, id: FirmwareId, caller: Admin, gate:
 
 @router.post(
     "/{firmwareId}/download-tokens",
-    **told(FirmwareDownloadToken, 400, 403, 404, 409, 413, status=201, body=FirmwareDownloadTokenCreate),
+    **told(FirmwareDownloadToken, 400, 403, 404, 409, 413, status=201, body=FirmwareDownloadTokenCreate, keyed=False),
 )
 async def create_download_token(
     request: Request,
