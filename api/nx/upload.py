@@ -94,6 +94,8 @@ async def from_parts(request: Request, taken: Sent) -> None:
 
 async def keep(part: multipart.Part, taken: Sent) -> None:
     """Writes the part to disk as it comes."""
+    if taken.digest is not None:
+        raise Problem(400, "A model has one file", field="file")
     digest = hashlib.sha256()
     async for chunk in part.chunks():
         taken.size += len(chunk)
@@ -173,6 +175,20 @@ async def read(upload: Sent) -> Read:
         if contradicted(given, own):
             raise Problem(422, f"{name} is not what the file has", field=name)
     return Read(members, found.chip)
+
+
+def fed(details: Json) -> Json:
+    """How the picture is fed, where it can be.
+
+    Errors: Problem 422 for a mean or divisor too many or too few, and for a division by zero.
+    """
+    for name in ("means", "vars"):
+        given = details.get(name)
+        if given is not None and details.get("channels") not in (None, len(given)):
+            raise Problem(422, f"{name} has one number for each channel", field=f"InputDriverDetails.{name}")
+    if 0 in (details.get("vars") or ()):
+        raise Problem(422, "vars has no zero", field="InputDriverDetails.vars")
+    return details
 
 
 def media_type(target: str | None) -> str:

@@ -27,6 +27,7 @@ class PipelineModel(Record, frozen=True, kw_only=True):
     targets: tuple[str, ...] = ()
     boxes: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
+    shared: bool = False
 
 
 class ModelFile(Record, frozen=True, kw_only=True):

@@ -71,6 +71,8 @@ async def test_json_with_the_file_in_it(acme: httpx.AsyncClient) -> None:
         (network(), {"Name": ""}, 400, "Name"),
         (network(), {"EnableConversions": ["abacus"]}, 400, "EnableConversions.0"),
         (network(), {"NamedInput": [{"Name": "x", "DataType": "float", "Shape": [1]}]}, 422, "NamedInput"),
+        (network(), {"InputDriverDetails": {"vars": [1, 0, 1]}}, 422, "InputDriverDetails.vars"),
+        (network(), {"InputDriverDetails": {"means": [1]}}, 422, "InputDriverDetails.means"),
         (network(), {"Catalogues": [NIL]}, 422, "Catalogues"),
         (network(), {"Site": NIL}, 422, "Site"),
     ],
@@ -82,6 +84,21 @@ async def test_bad_uploads_name_the_field(
     parts = both(data, file)
     refused(await acme.post("/cpt/functions", files=parts), status, field)
     assert (await acme.get("/cpt/functions")).headers["x-pagination-records"] == before
+
+
+async def test_a_model_has_one_file(acme: httpx.AsyncClient) -> None:
+    refused(
+        await acme.post("/cpt/functions", files=[("file", ("a", network())), ("file", ("b", network()))]), 400, "file"
+    )
+
+
+async def test_a_new_file_brings_its_own_layout(acme: httpx.AsyncClient) -> None:
+    id = (await upload(acme, network(scale=41)))["UUID"]
+    await acme.patch(f"/cpt/function/{id}", json={"InputDriverDetails": {"width": 64}})
+    refused(await acme.patch(f"/cpt/function/{id}", json={"InputDriverDetails": {"vars": [0, 1, 1]}}), 422)
+    parts = both({"InputDriverDetails": {"means": [4, 5, 6]}}, network(scale=42))
+    shown = (await acme.patch(f"/cpt/function/{id}", files=parts)).json()["InputDriverDetails"]
+    assert (shown["width"], shown["means"]) == (32, [4, 5, 6])
 
 
 async def test_bodies_that_cannot_be_read(acme: httpx.AsyncClient) -> None:
