@@ -18,10 +18,8 @@ from api.nx.wire import Json, answer, known_id
 from infra.postgres import Row
 from projections.models import queries
 from projections.records import queries as records
-from schemas.ids import derived_id
 from schemas.models.messages import (
     ChangeModel,
-    ModelFile,
     RemoveModel,
     RemovePipelines,
     ReplaceModelFile,
@@ -114,32 +112,26 @@ async def create(request: Request, gate: Gate, who: Writer) -> Response:
         details = upload.fed(read.members["input_details"] | told.get("input_details", {}))
         ask = asked(request, who.caller, sent.fingerprint)
         id = ask.entity()
-        file = await stored(request, who, id, sent, read)
-    members = {"name": sent.filename or "model", "customization": BRAND, **read.members, **told, "file": file}
+        files = await stored(request, who, id, sent, read)
+    members = {"name": sent.filename or "model", "customization": BRAND, **read.members, **told, **files}
     members["input_details"] = details
     try:
         await gate.ask(msgspec.convert(members, UploadModel), stream=id, caller=who.caller, ask=ask)
     except Refused as refused:
         if refused.code not in ("conflict", "idempotency.mismatch"):
-            await request.app.state.objects.delete(file["key"])
+            for file in (files["file"], *files["sources"]):
+                await request.app.state.objects.delete(file["key"])
         raise
     return await shown(request, gate, who, id)
 
 
 async def stored(request: Request, who: Acting, id: str, sent: upload.Sent, read: upload.Read) -> Json:
-    """Puts the file where workers and clients fetch it; its name follows from its bytes, so a repeat is harmless."""
-    key = f"models/{who.caller.organisation}/{id}/{sent.digest}.onnx"
-    kind = upload.media_type(read.target)
-    await request.app.state.objects.put_stream(key, upload.chunks(sent), upload.MOST)
-    file = ModelFile(
-        id=derived_id(id, f"{sent.digest}/{kind}"),
-        key=key,
-        digest=sent.digest or "",
-        size=sent.size,
-        media_type=kind,
-        target=read.target,
-    )
-    told: Json = msgspec.to_builtins(file)
+    """Puts the files in the store; `file` and `sources` of a model."""
+    objects, place = request.app.state.objects, f"models/{who.caller.organisation}/{id}"
+    file, *sources = [
+        await upload.stored(objects, place, id, each, read.target) for each in upload.files(sent, read.target)
+    ]
+    told: Json = msgspec.to_builtins({"file": file, "sources": sources})
     return told
 
 
@@ -214,8 +206,8 @@ async def edit(uuid: str, request: Request, gate: Gate, who: Owner) -> Response:
             changes["input_details"] = upload.fed(row["input_details"] | details)
         await gate.ask(ChangeModel(changes=changes), stream=id, caller=who.caller, ask=ask)
         if read is not None:
-            file = await stored(request, who, id, sent, read)
-            command = msgspec.convert({**read.members, "file": file}, ReplaceModelFile)
+            files = await stored(request, who, id, sent, read)
+            command = msgspec.convert({**read.members, **files}, ReplaceModelFile)
             await gate.ask(command, stream=id, caller=who.caller, ask=ask.step("file"))
     return await shown(request, gate, who, id)
 

@@ -17,10 +17,10 @@ select m.*, (select count(*) from models.pipelines p where p.models @> array[m.i
            as conversions
 from models.models m
 left join models.artefacts original
-    on original.model = m.id and original.media_type = 'application/x-onnx; source=original'
+    on original.model = m.id and original.media_type like 'application/x-onnx; source=%'
 left join lateral (
     select a.key, a.size from models.artefacts a
-    where a.model = m.id and a.media_type <> 'application/x-onnx; source=original'
+    where a.model = m.id and (a.media_type = 'application/x-onnx' or a.target is not null)
     order by a.target is not null, a.media_type limit 1
 ) made on true
 """

@@ -171,6 +171,7 @@ class ReplaceModelFile(Command, frozen=True, kw_only=True):
     flags: tuple[str, ...] = ()
     input_details: Json = msgspec.field(default_factory=dict)
     file: ModelFile
+    sources: tuple[ModelFile, ...] = ()
 
 
 class ReportModelChecked(Command, frozen=True, kw_only=True):
@@ -272,6 +273,7 @@ class UploadModel(Command, frozen=True, kw_only=True):
     boxes: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
     file: ModelFile
+    sources: tuple[ModelFile, ...] = ()
 
 
 class ModelChanged(Event, frozen=True, kw_only=True):
@@ -340,6 +342,7 @@ class ModelFileReplaced(Event, frozen=True, kw_only=True):
     input_details: Json = msgspec.field(default_factory=dict)
     file: ModelFile
     revision: int
+    sources: tuple[ModelFile, ...] = ()
 
 
 class ModelQueued(Event, frozen=True, kw_only=True):
@@ -399,6 +402,7 @@ class ModelUploaded(Event, frozen=True, kw_only=True):
     flags: tuple[str, ...] = ()
     file: ModelFile
     revision: int = 1
+    sources: tuple[ModelFile, ...] = ()
 
 
 class PipelinesSet(Event, frozen=True, kw_only=True):

@@ -18,10 +18,10 @@ begin atomic
            coalesce((select jsonb_agg(to_jsonb(c) order by c.target) from conversions c where c.model = m.id), '[]')
     from models m
     left join artefacts original
-        on original.model = m.id and original.media_type = 'application/x-onnx; source=original'
+        on original.model = m.id and original.media_type like 'application/x-onnx; source=%'
     left join lateral (
         select a.key, a.size from artefacts a
-        where a.model = m.id and a.media_type <> 'application/x-onnx; source=original'
+        where a.model = m.id and (a.media_type = 'application/x-onnx' or a.target is not null)
         order by a.target is not null, a.media_type limit 1
     ) made on true
     where m.removed_at is null and m.catalogues && within

@@ -45,6 +45,17 @@ def test_an_upload_is_a_model_and_its_file() -> None:
     assert file.key == {"model": ID, "media_type": FILE.media_type}
 
 
+def test_what_a_file_was_made_from_stands_beside_it_until_another_comes() -> None:
+    source = msgspec.structs.replace(FILE, media_type="application/zip; source=original")
+    found = told(ModelUploaded(name="pets", named_input=[], named_output=[], file=FILE, sources=(source,)))
+    assert [row.key["media_type"] for row in found["artefacts"]] == [FILE.media_type, source.media_type]
+    assert "sources" not in found["models"][0].values
+    replaced = ModelFileReplaced(named_input=[], named_output=[], file=FILE, revision=2)
+    meta = msgspec.structs.replace(META, version=3)
+    dropped = {row.key["media_type"] for row in rows(replaced, meta) if isinstance(row, Drop)}
+    assert dropped == set(RECEIVED) - {FILE.media_type}
+
+
 def test_waiting_and_checking_show_on_every_target() -> None:
     found = told(ModelQueued(file=FILE, targets=("cpu", "intel")))
     assert found["models"][0].values["status"] == "queued"
