@@ -10,19 +10,26 @@ from contextlib import asynccontextmanager
 from urllib.parse import quote, urlencode
 
 from infra.commands import Commands
+from infra.secrets import digest, mint
 from infra.settings import Settings
 from infra.vault import open_vault
+from projections.records import queries as records
 from projections.tenancy import queries
 from schemas.base import Command, asking
 from schemas.ids import new_id
-from schemas.tenancy.messages import AddMember, CreateOrganisation, PlaceOrganisation, SetSecondFactor
+from schemas.tenancy.messages import AddMember, CreateApiKey, CreateOrganisation, PlaceOrganisation, SetSecondFactor
 
+SITE_KEY = "nxk_"
 SECRET_BYTES = 20
 """As long as SHA-1's output (RFC 4226, section 4)."""
 
 
 class UnknownAccount(ValueError):
     """Nobody signs in with this e-mail."""
+
+
+class UnknownSite(ValueError):
+    """The organisation has no site of this id."""
 
 
 class Operator:
@@ -45,7 +52,7 @@ class Operator:
 
 @asynccontextmanager
 async def operating(settings: Settings) -> AsyncIterator[Operator]:
-    log = Commands(settings)
+    log = Commands(settings, settings.postgres.api)  # bound by row-level security
     await log.start()
     try:
         while log.parts() != {"kafka": "ok", "postgres": "ok"}:  # noqa: ASYNC110 - other processes
@@ -69,6 +76,28 @@ async def second_factor(settings: Settings, email: str, off: bool = False) -> st
         if secret
         else None
     )
+
+
+async def site_key(settings: Settings, organisation: str, site: str) -> str:
+    """A key that a site of the organisation signs in with (grant `system_credentials`), shown once.
+
+    Errors: UnknownSite.
+    """
+    secret = mint(SITE_KEY)
+    key = CreateApiKey(
+        surface="nx",
+        name=f"site {site}",
+        digest=digest(secret),
+        prefix=secret[:12],
+        role="viewer",
+        scopes=(f"cloudSystemId={site}",),
+    )
+    async with operating(settings) as operator:
+        async with operator.log.read(organisation) as db:
+            if await records.one(db, "site", site) is None:
+                raise UnknownSite(f"the organisation has no site {site}")
+        await operator.put(key, f"key_{new_id()}", organisation)
+    return secret
 
 
 async def partner(

@@ -129,6 +129,18 @@ def second_factor(
     out.print(address or "off", soft_wrap=True, markup=False)
 
 
+@app.command("site-key")
+def site_key(
+    organisation: Annotated[str, typer.Argument(help="Id of an organisation.")],
+    site: Annotated[str, typer.Argument(help="Id of a site of it.")],
+) -> None:
+    """Make a key that an Nx site signs in with; print it."""
+    try:
+        out.print(call("api.operators", "site_key", load(), organisation, site), markup=False)
+    except ValueError as problem:
+        stop(str(problem))
+
+
 @app.command()
 def partner(
     name: Annotated[str, typer.Argument(help="Its name.")],

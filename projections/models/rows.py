@@ -137,10 +137,12 @@ def changed(meta: Envelope, values: Values) -> Row:
 
 def received(event: ModelUploaded | ModelFileReplaced, meta: Envelope) -> Iterable[Row]:
     """Files as they came can be had at once; one compiled for a chip is an artefact only when it is checked."""
-    if event.file.target is None:
-        files = (event.file, *event.sources)
-        yield from (artefact(file, meta) for file in files)
-        for kind in set(RECEIVED) - {file.media_type for file in files} if meta.version > 1 else ():
+    if event.file.target is not None:
+        return
+    files = (event.file, *event.sources)
+    yield from (artefact(file, meta) for file in files)
+    if isinstance(event, ModelFileReplaced):
+        for kind in set(RECEIVED) - {file.media_type for file in files}:
             yield Drop("artefacts", {"model": meta.stream, "media_type": kind})
 
 

@@ -12,13 +12,9 @@ import pytest
 
 from api.nx.onetime import PERIOD
 from api.nx.onetime import code as onetime
-from api.operators import UnknownAccount, second_factor
+from api.operators import UnknownAccount, UnknownSite, second_factor, site_key
 from infra.commands import Commands
-from infra.secrets import digest, mint
 from infra.settings import Settings
-from schemas.base import asking
-from schemas.ids import new_id
-from schemas.tenancy.messages import CreateApiKey
 from tests.integration.nx.calls import NIL, Person, network, place, refused
 
 BACK = "https://client.example/return?x=1"
@@ -148,19 +144,12 @@ async def test_scopes_bind_and_only_narrow(anybody: httpx.AsyncClient, stack: Sa
 
 
 async def test_a_site_signs_in_with_its_key_and_only_reads(
-    anybody: httpx.AsyncClient, acme: httpx.AsyncClient, log: Commands, stack: Said
+    anybody: httpx.AsyncClient, acme: httpx.AsyncClient, settings: Settings, stack: Said
 ) -> None:
     site, (device, *_) = await place(acme)
-    secret, organisation = mint("nxk_"), stack["organisations"]["acme"]["id"]
-    key = CreateApiKey(
-        surface="nx",
-        name="site",
-        digest=digest(secret),
-        prefix="nxk_",
-        role="viewer",
-        scopes=(f"cloudSystemId={site}",),
-    )
-    await log.submit(key, asking(f"key_{new_id()}", organisation=organisation, actor="test"), wait=10)
+    secret = await site_key(settings, stack["organisations"]["acme"]["id"], site)
+    with pytest.raises(UnknownSite):
+        await site_key(settings, stack["organisations"]["globex"]["id"], site)
     grant = {"grant_type": "system_credentials", "password": secret}
     refused(await token(anybody, **grant, client_id=NIL), 401)
     said = (await token(anybody, **grant, client_id=f"{{{site.upper()}}}")).json()

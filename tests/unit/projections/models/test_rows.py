@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from projections.models.rows import rows
-from projections.rows import Change, Put
+import msgspec
+
+from projections.models.rows import RECEIVED, rows
+from projections.rows import Change, Drop, Put
 from schemas.base import Envelope
 from schemas.ids import new_id, number_of
 from schemas.models.messages import (
@@ -51,8 +53,7 @@ def test_what_a_file_was_made_from_stands_beside_it_until_another_comes() -> Non
     assert [row.key["media_type"] for row in found["artefacts"]] == [FILE.media_type, source.media_type]
     assert "sources" not in found["models"][0].values
     replaced = ModelFileReplaced(named_input=[], named_output=[], file=FILE, revision=2)
-    meta = msgspec.structs.replace(META, version=3)
-    dropped = {row.key["media_type"] for row in rows(replaced, meta) if isinstance(row, Drop)}
+    dropped = {row.key["media_type"] for row in rows(replaced, META) if isinstance(row, Drop)}
     assert dropped == set(RECEIVED) - {FILE.media_type}
 
 
