@@ -246,7 +246,7 @@ def tensor(spec: Json) -> Json:
 
 
 def conversion(row: Any) -> Json:
-    at = row["updated_at"]
+    at = row["updated_at"]  # text where Postgres made the row JSON
     return {
         "Target": row["target"],
         "Status": row["status"],
@@ -257,8 +257,7 @@ def conversion(row: Any) -> Json:
 
 
 def function(row: Any, organisation: Json, catalogues: Mapping[str, Json], uri: str) -> Json:
-    """A model's row as a Function; `catalogues` are those that the caller sees, `uri` is where its compiled file is,
-    empty before there is one."""
+    """A model's row as a Function; `catalogues`: those that are seen; `uri`: its compiled file, once there is one."""
     within = {id: catalogues[id] for id in row["catalogues"] if id in catalogues}
     return {
         "UUID": row["id"],
