@@ -140,6 +140,45 @@ def token(
     out.print(call("infra.seed", "token", load(), organisation, role, dialect), soft_wrap=True, markup=False)
 
 
+@app.command("second-factor")
+def second_factor(
+    email: Annotated[str, typer.Argument(help="An account.")],
+    off: Annotated[bool, typer.Option("--off", help="Ask for codes no longer.")] = False,
+) -> None:
+    """Ask an account for one-time codes at sign-in; print what its authenticator app takes in."""
+    try:
+        address = call("api.operators", "second_factor", load(), email, off)
+    except ValueError as problem:
+        stop(str(problem))
+    out.print(address or "off", soft_wrap=True, markup=False)
+
+
+@app.command("site-key")
+def site_key(
+    organisation: Annotated[str, typer.Argument(help="Id of an organisation.")],
+    site: Annotated[str, typer.Argument(help="Id of a site of it.")],
+) -> None:
+    """Make a key that an Nx site signs in with; print it."""
+    try:
+        out.print(call("api.operators", "site_key", load(), organisation, site), markup=False)
+    except ValueError as problem:
+        stop(str(problem))
+
+
+@app.command()
+def partner(
+    name: Annotated[str, typer.Argument(help="Its name.")],
+    over: Annotated[list[str], typer.Option(help="Id of an organisation under it.")],
+    member: Annotated[list[str], typer.Option(help="E-mail of somebody who acts as it.")],
+    role: Annotated[str, typer.Option(help="What they may do in those organisations.")] = "member",
+) -> None:
+    """Make a channel partner over organisations; print its id."""
+    try:
+        out.print(call("api.operators", "partner", load(), name, over, member, role), markup=False)
+    except ValueError as problem:
+        stop(str(problem))
+
+
 @app.command()
 def logs(
     name: Annotated[str | None, typer.Argument(help="One part; all of them where none is named.")] = None,

@@ -113,6 +113,11 @@ async def page(
     return rows, total
 
 
+async def shared_catalogues(db: Connection) -> dict[str, Row]:
+    """Catalogues of others that are assigned to the organisation, and public ones, oldest first."""
+    return {row["id"]: row for row in await db.fetch("select * from records.shared_catalogues()")}
+
+
 async def counts_by_site(db: Connection, kind: str, sites: list[str]) -> dict[str, int]:
     """How many live records of a kind each of these sites has."""
     rows = await db.fetch(
