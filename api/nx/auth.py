@@ -114,12 +114,14 @@ async def known(request: Request, gate: Gateway) -> Person:
     claims = await claims_of(request, presented(request.headers.get("authorization")))
     asked = scope.parse(str(claims.get("scope", "")))
     user, session = claims.get("user"), claims.get("sid")
-    async with gate.read("") as db:
-        held = await queries.session(db, session) if session else None
-        if session and (held is None or held["closed_at"] is not None):
+    if session:
+        held = await gate.recalled(("session", session), lambda db: queries.session(db, session))
+        if held is None or held["closed_at"] is not None:
             raise Problem(401, "The session has ended", credential=True)
-        memberships = await queries.memberships(db, user) if user else []
-    return Person(str(claims["sub"]), user, memberships if user else await foreign(gate, claims), asked)
+    if not user:
+        return Person(str(claims["sub"]), user, await foreign(gate, claims), asked)
+    memberships = await gate.recalled(("memberships", user), lambda db: queries.memberships(db, user))
+    return Person(str(claims["sub"]), user, memberships, asked)
 
 
 async def foreign(gate: Gateway, claims: dict[str, Any]) -> list[Any]:
@@ -127,8 +129,7 @@ async def foreign(gate: Gateway, claims: dict[str, Any]) -> list[Any]:
     organisation = known_id(str(claims.get("org") or ""))
     if organisation is None:
         return []
-    async with gate.read(organisation) as db:
-        row = await queries.organisation(db)
+    row = await gate.recalled(("organisation", organisation), queries.organisation, organisation)
     role = str(claims.get("role") or "viewer").lower()
     return (
         [] if row is None else [{"organisation": organisation, "name": row["name"], "kind": row["kind"], "role": role}]
@@ -177,8 +178,8 @@ async def reach(gate: Gateway, person: Person, kind: str | None, id: str | None)
     fits: list[Any] = chosen(person, kind, id)
     if kind != "channel_partner" or person.user is None:
         return fits
-    async with gate.read("") as db:
-        under = await queries.under_partner(db, fits[0]["organisation"], person.user)
+    partner, member = fits[0]["organisation"], person.user
+    under = await gate.recalled(("partner", partner, member), lambda db: queries.under_partner(db, partner, member))
     return [*fits, *({**row, "kind": "organization", "role": fits[0]["role"]} for row in under)]
 
 
