@@ -9,7 +9,9 @@ from aiokafka.errors import KafkaError
 
 from infra import kafka
 from infra.postgres import AWAY, Pool
+from infra.telemetry import tracing
 from infra.worker import patiently
+from schemas import registry
 
 LIMIT = 500
 PAUSE = 0.5
@@ -28,7 +30,9 @@ async def fire(pool: Pool, producer: AIOKafkaProducer) -> int:
         )
         if not rows:
             return 0
-        await kafka.send_all(producer, [(r["topic"], r["stream"].encode(), r["value"], ()) for r in rows])
+        traced = tracing()
+        wire = [(r["topic"], r["stream"].encode(), r["value"], trace_of(r["value"]) if traced else ()) for r in rows]
+        await kafka.send_all(producer, wire)
         await db.execute(
             """delete from streams.timers t
                using unnest($1::text[], $2::text[], $3::text[], $4::text[]) k(context, organisation, stream, name)
@@ -36,6 +40,12 @@ async def fire(pool: Pool, producer: AIOKafkaProducer) -> int:
             *([row[name] for row in rows] for name in ("context", "organisation", "stream", "name")),
         )
         return len(rows)
+
+
+def trace_of(value: bytes) -> tuple[tuple[str, bytes], ...]:
+    """The trace that a timer's command belongs to, where it has one, as a header."""
+    parent: str = getattr(registry.decode(value).body, "traceparent", "")
+    return (("traceparent", parent.encode()),) if parent else ()
 
 
 async def tick(pool: Pool, producer: AIOKafkaProducer) -> None:

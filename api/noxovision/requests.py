@@ -24,6 +24,7 @@ from api.noxovision.paths import operation
 from api.noxovision.problems import Fault, Problem, faults, invalid
 from inference.media import container_of
 from infra.objects import Stored, TooLarge
+from infra.telemetry import traceparent
 from schemas.analysis import keys
 from schemas.analysis.messages import Callback, RequestAnalysis
 from schemas.ids import new_id
@@ -181,6 +182,7 @@ async def submitted(
         callback=asked,
         fingerprint=fingerprint,
         request_id=request.state.request_id,
+        traceparent=traceparent(),
     )
     return await accepted(request, caller, gate, draft, terms, command)
 
@@ -239,6 +241,7 @@ async def submit_images(request: Request, caller: Submitter, gate: Gate) -> Resp
             callback=asked,
             fingerprint=fingerprint,
             request_id=request.state.request_id,
+            traceparent=traceparent(),
         )
         return await accepted(request, caller, gate, draft, terms, command)
 

@@ -166,19 +166,22 @@ def altered(job: Job, name: str, **changes: Any) -> Job:
 
 
 def timers(job: Job) -> tuple[Timer, ...]:
-    if job.created_at is None or job.erased:
+    if job.created_at is None or job.request is None or job.erased:
         return ()
+    traceparent = job.request.traceparent
     if job.status == "queued":
-        return (Timer("queue", job.created_at + QUEUE, ExpireQueue()),)
+        return (Timer("queue", job.created_at + QUEUE, ExpireQueue(traceparent=traceparent)),)
     if job.finished_at is not None:
         return (Timer("retention", job.finished_at + RETENTION, EraseAnalysis()),)
     leases = tuple(
         Timer(
             f"lease:{task.name}",
             task.until,
-            ExpireLease(task=task.name, lease=task.lease),
+            ExpireLease(task=task.name, lease=task.lease, traceparent=traceparent),
         )
         for task in job.tasks
         if task.phase == "running" and task.until is not None
     )
-    return (*leases, Timer("deadline", job.deadline, ExceedDeadline())) if job.deadline else leases
+    if job.deadline is None:
+        return leases
+    return (*leases, Timer("deadline", job.deadline, ExceedDeadline(traceparent=traceparent)))

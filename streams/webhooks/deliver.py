@@ -158,11 +158,16 @@ class Deliveries(Service):
         if wait:
             await asyncio.sleep(wait)
         trigger = "test" if row["event_type"] == "webhook.test" else row["trigger"]
+        with telemetry.span("deliver", {"traceparent": row["traceparent"]}):
+            await self.told(row, trigger)
+
+    async def told(self, row: Any, trigger: str) -> None:
+        """Its body is fetched and sent, and what came of it stands in line to be reported."""
         async with self.bodies.room(plan.size_of(row["body"])):
             try:
                 body = await self.bodies.of(row["body"], self.config.api.public_url.rstrip("/"))
             except FileNotFoundError:
-                self.reports.put_nowait(Report(row, trigger, None))
+                self.reports.put_nowait(Report(row, trigger, None, trace=telemetry.trace_headers()))
                 return
             except BaseError as problem:
                 log.warning("object store away", problem=type(problem).__name__)
@@ -173,6 +178,7 @@ class Deliveries(Service):
 
     async def tried(self, row: Any, trigger: str, body: bytes) -> Report:
         headers: dict[str, str] = {}
+        trace = telemetry.trace_headers()
         seconds = self.config.webhooks.timeout_seconds
         try:
             ready = plan.plan(row, body, self.vault, seconds=seconds, legacy_form=self.config.webhooks.signature_form)
@@ -180,7 +186,7 @@ class Deliveries(Service):
             if isinstance(target, Fault):
                 answer = unsent("blocked_address")
             else:
-                headers = plan.stamped(ready, row["id"], int(time.time())) | telemetry.trace_headers()
+                headers = plan.stamped(ready, row["id"], int(time.time())) | trace
                 answer = await self.sender.post(
                     target, body, headers, seconds=ready.seconds, tls=self.client_tls(row["mtls"])
                 )
@@ -190,7 +196,7 @@ class Deliveries(Service):
         except ssl.SSLError:
             answer = unsent("tls_error")
         self.note(row, answer)
-        return Report(row, trigger, answer, headers, len(body), plan.digest(body))
+        return Report(row, trigger, answer, headers, len(body), plan.digest(body), trace)
 
     def client_tls(self, sealed: str | None) -> ssl.SSLContext | None:
         if sealed is None:

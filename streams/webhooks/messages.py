@@ -48,6 +48,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     attempts: int = 0
     scheduled: int = 0
     due: datetime | None = None
+    traceparent: str = ""
 
 
 def message_id(stream: str) -> str:
@@ -140,6 +141,7 @@ def apply(state: Message | None, event: Event, meta: Envelope) -> Message | None
             delays=event.delays,
             horizon=event.expires_at,
             due=meta.time,
+            traceparent=event.traceparent,
         )
     if state is None:
         return None
@@ -161,4 +163,6 @@ def apply(state: Message | None, event: Event, meta: Envelope) -> Message | None
 
 def timers(state: Message) -> tuple[Timer, ...]:
     """A message that waits behind a circuit or a pause still ends at its horizon."""
-    return (Timer("expire", state.horizon, ExpireMessage()),) if state.state in OPEN else ()
+    if state.state not in OPEN:
+        return ()
+    return (Timer("expire", state.horizon, ExpireMessage(traceparent=state.traceparent)),)

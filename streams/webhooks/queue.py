@@ -71,7 +71,7 @@ select m.id, m.organisation, m.receiver, m.endpoint, h.number, coalesce(m.trigge
        m.event_type, m.job, m.body, m.expires_at, m.created_at,
        m.url as callback_url, m.secret, m.headers as callback_headers,
        e.url, e.headers, e.signing, e.timeout_seconds, e.throttle_per_second, e.mtls, e.legacy_header_uses,
-       e.enabled_at,
+       e.enabled_at, m.traceparent,
        array(select s.secret from webhooks.secrets s
              where s.endpoint = e.id and (s.expires_at is null or s.expires_at > now())
              order by s.created_at desc) as secrets,
