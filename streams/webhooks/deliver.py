@@ -23,7 +23,7 @@ from obstore.exceptions import BaseError
 from infra import kafka, postgres, settings, telemetry, vault, worker
 from infra.commands import Commands
 from infra.objects import Objects
-from streams.webhooks import plan, queue, report
+from streams.webhooks import plan, queue, report, retention
 from streams.webhooks.addresses import Fault, Policy, check
 from streams.webhooks.bodies import Bodies
 from streams.webhooks.measures import ATTEMPTS, FIRST, IN_FLIGHT, measure
@@ -40,6 +40,7 @@ LOOK = 1.0
 """Seconds after which is looked anyway: a notice may be lost, and retries come due in silence."""
 GATHER, MOST = 0.005, 500
 SWEEP = 30.0
+EXPIRE = 600.0
 WARN_AT = 4
 AWAY_PAUSE = 1.0
 DRAIN = 5.0
@@ -229,8 +230,10 @@ class Deliveries(Service):
     async def flush(self, reports: list[Report]) -> None:
         ends = await self.in_store(lambda db: report.count(db, reports))
         await self.send([*report.wires(reports), *ends])
-        ids, numbers = [r.row["id"] for r in reports], [r.row["number"] for r in reports]
-        await self.in_store(lambda db: queue.reported(db, ids, numbers))
+        made, unmade = [r.hold for r in reports if r.answer], [r.hold for r in reports if not r.answer]
+        await self.in_store(lambda db: queue.reported(db, made))
+        if unmade:
+            await self.in_store(lambda db: queue.unmade(db, unmade))
         self.link.news.set()
 
     async def send(self, wires: list[report.Wire]) -> None:
@@ -253,6 +256,13 @@ class Deliveries(Service):
             await self.in_store(queue.forget)
             await self.in_store(measure)
             await self.sleep(SWEEP if len(rows) < MOST else 1.0)
+
+    @Service.task
+    async def expire(self) -> None:
+        """What has been kept for its time goes, in portions that hold nobody up."""
+        while not self.should_stop:
+            more = await self.in_store(lambda db: retention.expire(db, MOST))
+            await self.sleep(1.0 if more else EXPIRE)
 
 
 def taken(reports: asyncio.Queue[Report]) -> list[Report]:

@@ -69,15 +69,19 @@ def decide(state: Message | None, command: MessageCommand, meta: Envelope) -> tu
                 return Refusal("invalid_state", "a blocked message is not sent again")
             return (RetryRequested(trigger=trigger, due=due or meta.time),)
         case CancelMessage(reason=reason):
-            if state.state not in OPEN:
-                return (
-                    ()
-                    if state.state in ("cancelled", DISABLED)
-                    else Refusal("invalid_state", f"the message is {state.state}")
-                )
-            return (cancelled(reason),)
+            return stopped(state, reason, meta)
         case ExpireMessage():
             return (exhausted(state),) if state.state in OPEN else ()
+
+
+def stopped(state: Message, reason: str, meta: Envelope) -> tuple[Event, ...] | Refusal:
+    """An open message ends. Of one that has ended, a try that was asked for besides cannot be made: so much is told,
+    and nothing else changes; a caller has nothing there to stop."""
+    if state.state in OPEN:
+        return (cancelled(reason),)
+    if meta.cause is not None:
+        return (MessageCancelled(reason=reason, state=state.state),)
+    return () if state.state in ("cancelled", DISABLED) else Refusal("invalid_state", f"the message is {state.state}")
 
 
 def queued(command: QueueMessage) -> MessageQueued:

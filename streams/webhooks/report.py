@@ -36,6 +36,11 @@ class Report(msgspec.Struct, frozen=True):
     payload_sha256: str = ""
     trace: dict[str, str] = {}
 
+    @property
+    def hold(self) -> tuple[str, int]:
+        """What is held while the try is on its way: message and number."""
+        return self.row["id"], self.row["number"]
+
 
 def wires(reports: Sequence[Report]) -> list[Wire]:
     return [wire for report in reports for wire in (said(report) if report.answer else erased(report))]
@@ -92,7 +97,7 @@ def trace_id(trace: dict[str, str]) -> str | None:
 
 def erased(report: Report) -> list[Wire]:
     row = report.row
-    said = meta(row, row["id"], derived_id(row["id"], "erased"))
+    said = meta(row, row["id"], derived_id(row["id"], f"erased/{row['version']}"))
     return [wire(CancelMessage(reason="erased"), said, report.trace)]
 
 
