@@ -82,7 +82,7 @@ async def get_job(request: Request, caller: Reader, gate: Gate, job_id: str) -> 
     if body["job_id"] != job_id:
         raise unknown_job()
     if unchanged(request, seen.tag):
-        return Response(status_code=304, headers={"ETag": seen.tag})
+        return Response(status_code=304, headers=headers)
     return Response(orjson.dumps(body), 200, headers, "application/json")
 
 

@@ -10,6 +10,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
+from obstore.exceptions import BaseError
 from starlette.exceptions import HTTPException
 
 from api.gateway import Pending, Refused, Unavailable
@@ -153,6 +154,11 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Unavailable)
     async def unavailable(request: Request, error: Unavailable) -> Response:
+        return answer(request, later("unavailable", "a part of the service is away; nothing was accepted", 5))
+
+    @app.exception_handler(BaseError)
+    async def store_away(request: Request, error: BaseError) -> Response:
+        log.warning("object store away", problem=type(error).__name__)
         return answer(request, later("unavailable", "a part of the service is away; nothing was accepted", 5))
 
     @app.exception_handler(RequestValidationError)

@@ -9,6 +9,7 @@ from contextlib import suppress
 import msgspec
 import orjson
 from fastapi import APIRouter, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 from pydantic import TypeAdapter, ValidationError
 
@@ -55,11 +56,10 @@ router = APIRouter(tags=["Request"])
 async def submit_video(request: Request, caller: Submitter, gate: Gate) -> Response:
     """Queue one video for analysis"""
     door: Door = request.app.state.door
-    kind = content_type(request)
-    if kind != "multipart/form-data" and kind != "application/octet-stream" and not kind.startswith("video/"):
+    terms, kind = await door.terms(request, caller, gate), content_type(request)
+    if kind not in ("multipart/form-data", "application/octet-stream") and not kind.startswith("video/"):
         raise Problem(415, "unsupported_media_type", "send application/octet-stream, video/* or multipart/form-data")
-    terms = await door.terms(request, caller, gate)
-    refuse_oversize(request, VIDEO_LIMIT + (WEBHOOK_LIMIT << 1))
+    refuse_oversize(request, VIDEO_LIMIT + (WEBHOOK_LIMIT << 1 if kind == "multipart/form-data" else 0))
     async with door.draft(request, caller, gate, "video") as draft:
         key = keys.media(caller.organisation, draft.id, new_id())
         try:
@@ -222,13 +222,13 @@ async def accepted(
 async def submit_images(request: Request, caller: Submitter, gate: Gate) -> Response:
     """Queue a batch of images for analysis"""
     door: Door = request.app.state.door
+    terms = await door.terms(request, caller, gate)
     if content_type(request) != "application/json":
         raise Problem(415, "unsupported_media_type", "send application/json")
-    terms = await door.terms(request, caller, gate)
     refuse_oversize(request, IMAGES_LIMIT)
     async with door.draft(request, caller, gate, "images") as draft:
         body = await whole(request, IMAGES_LIMIT)
-        given = checked_images(body)
+        given = await run_in_threadpool(checked_images, body)
         asked = callback(given.webhook, door.policy, door.vault)
         fingerprint = draft.fingerprint(hashlib.sha256(body).hexdigest(), terms)
         items = await stored_items(door.objects, caller, draft, given.images) if draft.earlier is None else ()

@@ -25,7 +25,7 @@ from projections.analysis import queries
 from streams.analysis.envelope import Kind, envelope, error_of, id_of
 
 LONGEST_WAIT = 60
-WAIT = re.compile(r"wait\s*=\s*\"?([0-9]{1,9})\"?\Z", re.I)
+SECONDS = re.compile(r"[0-9]{1,9}|\"[0-9]{1,9}\"")
 TERMINAL = ("finished", "failed")
 
 router = APIRouter(tags=["Results"])
@@ -44,23 +44,28 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 def wait_of(request: Request) -> int | None:
-    """Seconds of a long poll; None without one.
+    """Seconds of a long poll; None without one. What else is preferred is passed over (RFC 7240).
 
     Errors: Problem 400.
     """
-    for preference in request.headers.get("prefer", "").split(","):
-        if preference.strip().lower().startswith("wait"):
-            found = WAIT.match(preference.strip())
-            if found is None:
+    for preference in listed(request, "prefer"):
+        name, _, value = (part.strip() for part in preference.partition(";")[0].partition("="))
+        if name.lower() == "wait":
+            if not SECONDS.fullmatch(value):
                 raise invalid_header("Prefer", f"wait takes 0 to {LONGEST_WAIT} seconds")
-            return min(int(found[1]), LONGEST_WAIT)
+            return min(int(value.strip('"')), LONGEST_WAIT)
     return None
+
+
+def listed(request: Request, name: str) -> list[str]:
+    """The members of a header that is a list, on however many lines."""
+    return [part.strip() for line in request.headers.getlist(name) for part in line.split(",")]
 
 
 def unchanged(request: Request, tag: str) -> bool:
     """Whether the caller has this already (RFC 9110, 13.1.2)."""
-    said = request.headers.get("if-none-match", "")
-    return said.strip() == "*" or tag in {one.strip().removeprefix("W/") for one in said.split(",")}
+    said = listed(request, "if-none-match")
+    return said == ["*"] or tag in {one.removeprefix("W/") for one in said}
 
 
 async def look(gate: Gateway, caller: Caller, id: str, *, wait: float, known: str | None) -> Seen | None:
@@ -112,7 +117,7 @@ async def shown(request: Request, caller: Caller, gate: Gateway, kind: Kind, job
     if seen.row["erased_at"] is not None:
         raise Problem(410, "erased", "the result was erased")
     if unchanged(request, seen.tag):
-        return Response(status_code=304, headers={"ETag": seen.tag})
+        return Response(status_code=304, headers=headers)
     objects: Objects = request.app.state.door.objects
     try:
         body = await body_of(objects, seen)
@@ -125,7 +130,7 @@ async def body_of(objects: Objects, seen: Seen) -> bytes:
     row, payload = seen.row, None
     if row["status"] == "finished":
         payload = await objects.get(row["result_key"])
-    elif row["kind"] == "images" and row["started_at"] is not None:
+    elif row["kind"] == "images" and row["status"] != "queued":
         payload = orjson.dumps(await items_of(objects, seen.items))
     return envelope(wire.head_of(row), payload=payload, error=wire.error_of(row))
 

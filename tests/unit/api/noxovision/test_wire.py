@@ -59,7 +59,16 @@ def test_ceilings_that_are_none(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("wait=5", 5), ("respond-async, wait=600", 60), ("WAIT = 7", 7), ("respond-async", None)]
+    ("text", "seconds"),
+    [
+        ("wait=5", 5),
+        ("respond-async, wait=600", 60),
+        ("WAIT = 7", 7),
+        ('wait="8"; why=not', 8),
+        ("respond-async", None),
+        ("waiting=x, handling=lenient", None),
+        ("", None),
+    ],
 )
 def test_prefer(text: str, seconds: int | None) -> None:
     assert results.wait_of(request(prefer=text)) == seconds
@@ -70,6 +79,13 @@ def test_prefer(text: str, seconds: int | None) -> None:
 )
 def test_if_none_match(said: str, same: bool) -> None:
     assert results.unchanged(request(if_none_match=said), '"a"') is same
+
+
+def test_lists_may_stand_on_several_lines() -> None:
+    lines = [(b"if-none-match", b'"b"'), (b"if-none-match", b'"a"'), (b"prefer", b"x"), (b"prefer", b"wait=3")]
+    asked = Request({"type": "http", "method": "GET", "path": "/", "headers": lines})
+    assert results.unchanged(asked, '"a"')
+    assert results.wait_of(asked) == 3
 
 
 def test_a_webhooks_secrets_are_sealed() -> None:
