@@ -15,7 +15,7 @@ from schemas import registry
 
 LIMIT = 500
 PAUSE = 0.5
-"""Seconds between looks; the most that a timer is late."""
+"""Seconds between looks; the most that a timer is late which was set for sooner than that."""
 KEPT_OUTCOMES = "7 days"
 
 
@@ -49,11 +49,18 @@ def trace_of(value: bytes) -> tuple[tuple[str, bytes], ...]:
 
 
 async def tick(pool: Pool, producer: AIOKafkaProducer) -> None:
-    """Looks for due timers for ever."""
+    """Looks for due timers for ever, at the latest when the next one is due."""
     while True:
         sent = await patiently(lambda: fire(pool, producer), (*AWAY, KafkaError), "timers")
         if sent < LIMIT:
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(await patiently(lambda: pause(pool), AWAY, "timers"))
+
+
+async def pause(pool: Pool) -> float:
+    """Seconds until the next look."""
+    async with pool.acquire() as db:
+        left = await db.fetchval("select extract(epoch from min(due) - now())::float8 from streams.timers")
+    return PAUSE if left is None else min(PAUSE, max(left, 0.01))
 
 
 async def forget_outcomes(pool: Pool) -> None:
