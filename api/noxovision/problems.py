@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from obstore.exceptions import BaseError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from api.gateway import Pending, Refused, Unavailable
 from schemas.refusals import Code
@@ -160,6 +161,10 @@ def install(app: FastAPI) -> None:
     async def store_away(request: Request, error: BaseError) -> Response:
         log.warning("object store away", problem=type(error).__name__)
         return answer(request, later("unavailable", "a part of the service is away; nothing was accepted", 5))
+
+    @app.exception_handler(ClientDisconnect)
+    async def gone(request: Request, error: ClientDisconnect) -> Response:
+        return answer(request, Problem(400, "incomplete_body", "the body ended early"))
 
     @app.exception_handler(RequestValidationError)
     async def validation(request: Request, error: RequestValidationError) -> Response:
