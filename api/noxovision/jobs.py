@@ -77,8 +77,8 @@ async def list_jobs(
 )
 async def get_job(request: Request, caller: Reader, gate: Gate, job_id: str) -> Response:
     """State and timing without the result"""
-    seen, headers = await polled(request, caller, gate, stream_of(job_id))
-    body = wire.job(seen.row)
+    seen, headers = await polled(request, caller, gate, stream_of(job_id), deliveries=True)
+    body = {**wire.job(seen.row), "webhook_delivery_ids": seen.deliveries}
     if body["job_id"] != job_id:
         raise unknown_job()
     if unchanged(request, seen.tag):

@@ -162,6 +162,7 @@ class Job(BaseModel):
     attempts: int = 0
     error: Error | None = None
     result_expires_at: datetime | None = None
+    webhook_delivery_ids: list[str] = []
 
 
 class JobPage(BaseModel):
