@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterable, AsyncIterator
-from contextlib import suppress
 
 import msgspec
 import orjson
@@ -15,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from api import multipart
 from api.auth import Caller
-from api.gateway import Gate, Pending
+from api.gateway import Gate, Pending, Refused
 from api.noxovision import document, wire
 from api.noxovision.auth import Submitter
 from api.noxovision.callbacks import callback
@@ -192,19 +191,43 @@ async def accepted(
 ) -> Response:
     """202 once the job is on the log; a repeat gets the first answer again."""
     door: Door = request.app.state.door
-    if draft.earlier is None:
-        with suppress(Pending):  # the log has it: it will be decided
-            await gate.ask(command, stream=draft.id, caller=caller)
-    elif draft.earlier != command.fingerprint:
-        raise invalid("Idempotency-Key", "idempotency_mismatch", "another request came with this key")
+    if draft.earlier not in (None, command.fingerprint):
+        raise mismatch()
+    replayed = draft.earlier is not None or await overtaken(door, gate, caller, draft, command)
     headers = {
         **terms.headers,
         "Location": door.location(command.kind, draft.id),
         "Retry-After": str(await door.figures.remaining(gate, command.kind)),
-        **({"Idempotent-Replayed": "true"} if draft.earlier is not None else {}),
+        **({"Idempotent-Replayed": "true"} if replayed else {}),
     }
     body = msgspec.json.encode({"job_id": draft.shown})
     return Response(body, 202, headers, "application/json")
+
+
+async def overtaken(door: Door, gate: Gate, caller: Caller, draft: Draft, command: RequestAnalysis) -> bool:
+    """Puts the job on the log. Whether another process has taken a request with this key meanwhile: then what was
+    stored for this one is not needed.
+
+    Errors: Problem 422, Unavailable.
+    """
+    try:
+        done = await gate.ask(command, stream=draft.id, caller=caller)
+    except Pending:  # the log has it: it will be decided
+        return False
+    except Refused as refusal:
+        await discard(door, command)
+        raise mismatch() if refusal.code == "idempotency.mismatch" else refusal from None
+    if done.events == 0:
+        await discard(door, command)
+    return done.events == 0
+
+
+async def discard(door: Door, command: RequestAnalysis) -> None:
+    await door.objects.delete(*(key for key in (command.media, *(item.key for item in command.items)) if key))
+
+
+def mismatch() -> Problem:
+    return invalid("Idempotency-Key", "idempotency_mismatch", "another request came with this key")
 
 
 @operation(

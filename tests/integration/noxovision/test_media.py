@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from av.audio.frame import AudioFrame
 from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 
 from tests.integration.noxovision.calls import ended, submit
 
@@ -22,6 +23,7 @@ def video(form: str, codec: str, frames: int = 20) -> bytes:
     out = io.BytesIO()
     with av.open(out, "w", format=form) as container:
         stream = container.add_stream(codec, rate=5)
+        assert isinstance(stream, VideoStream)
         stream.width, stream.height = SIZE
         stream.pix_fmt = "yuv420p"
         for number in range(frames):

@@ -35,9 +35,9 @@ def heif(colour: tuple[int, int, int]) -> bytes:
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     out.seek(0)
-    with av.open(out) as container:
-        (video,) = container.streams.video
-        sample = b"".join(bytes(packet) for packet in container.demux(video) if packet.size)
+    with av.open(out, "r") as written:
+        (video,) = written.streams.video
+        sample = b"".join(bytes(packet) for packet in written.demux(video) if packet.size)
         setup = video.codec_context.extradata or b""
     kind = box(b"ftyp", b"heic", bytes(4), b"mif1heic")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from schemas import registry
 from schemas.analysis.messages import AnalysisFailed, EraseAnalysis, ExceedDeadline, RequestAnalysis, StartTask
 from schemas.base import Command, asking
@@ -20,7 +22,8 @@ def test_a_trace_in_the_command_becomes_a_header() -> None:
 
 
 def test_a_job_hands_its_trace_to_its_timers_and_to_its_end() -> None:
-    state, ends = INITIAL, []
+    state: Any = INITIAL
+    ends: list[Any] = []
     commands: tuple[Command, ...] = (
         RequestAnalysis(kind="video", media="m", max_processing_time=1, traceparent=TRACE),
         StartTask(task="split", lease="l", worker="w"),
@@ -33,7 +36,7 @@ def test_a_job_hands_its_trace_to_its_timers_and_to_its_end() -> None:
             state = apply(state, event, meta)
         ends += [timer.command for timer in timers(state)]
     assert {type(command).__name__ for command in ends} == {"ExpireQueue", "ExpireLease", "ExceedDeadline"}
-    assert {command.traceparent for command in ends} == {TRACE}  # type: ignore[attr-defined]
+    assert {command.traceparent for command in ends} == {TRACE}
     (over,) = [timer for timer in timers(state) if timer.name == "deadline"]
     late = asking("job")
     failed = decide(state, over.command, type(late)(id="c", stream="job", time=over.due))  # type: ignore[arg-type]
