@@ -12,6 +12,7 @@ import pytest
 
 from infra import postgres
 from infra.settings import Settings
+from projections.rebuild import rebuild
 from projections.webhooks import queries
 from schemas.ids import new_id
 from streams.webhooks import retention
@@ -36,9 +37,11 @@ class Clock:
                 continue
 
 
-@pytest.fixture
-def clock(log: Log) -> Clock:
-    return Clock(log)
+@pytest.fixture(scope="module")
+async def clock(log: Log, settings: Settings) -> AsyncIterator[Clock]:
+    """Afterwards the rows are again what the log says."""
+    yield Clock(log)
+    await rebuild("webhooks", settings)
 
 
 @pytest.fixture
