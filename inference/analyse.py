@@ -19,6 +19,7 @@ from inference.images import opened
 from inference.media import Media, MediaLimits, Segment, Stopped
 from inference.merge import MergeOptions, image_result, merge
 from inference.sample import Sampler
+from inference.stopwatch import Stopwatch
 from inference.tensors import Picture
 
 _IN_FLIGHT = 8
@@ -110,13 +111,14 @@ def analyse_segment(
     models: Models,
     options: AnalysisOptions = _USUAL,
     should_stop: Callable[[], bool] = never,
+    watch: Stopwatch | None = None,
 ) -> SegmentFindings:
     """Everything found in one segment; what it gives does not depend on how the video was cut.
 
     Decodes a few frames past the end, up to the first activity sample there, so that the join is complete.
     """
-    work = _Work.on(segment, models, options)
-    for frame in decode(path, segment, threads=options.threads):
+    work = _Work.on(segment, models, options, watch or Stopwatch())
+    for frame in work.watch.over("decode", decode(path, segment, threads=options.threads)):
         if should_stop():
             raise Stopped
         if work.finished(frame):
@@ -136,11 +138,12 @@ class _Work:
     finding: Sampler
     reading: Sampler
     made: SegmentFindings
+    watch: Stopwatch
     pending: list[tuple[float, Answer]] = field(default_factory=list)
     beyond: int = 0
 
     @classmethod
-    def on(cls, segment: Segment, models: Models, options: AnalysisOptions) -> "_Work":
+    def on(cls, segment: Segment, models: Models, options: AnalysisOptions, watch: Stopwatch) -> "_Work":
         before = segment.before
         return cls(
             segment=segment,
@@ -150,6 +153,7 @@ class _Work:
             finding=Sampler(options.find_fps, before),
             reading=Sampler(options.text_fps, before),
             made=SegmentFindings(segment),
+            watch=watch,
         )
 
     def finished(self, frame: Frame) -> bool:
@@ -171,18 +175,21 @@ class _Work:
         finder = self.models.finder
         if finder is None or not self.finding.takes(frame.at):
             return
-        self.pending.append((frame.at, finder.submit(frame)))
+        with self.watch.on("infer"):
+            self.pending.append((frame.at, finder.submit(frame)))
         if len(self.pending) >= _IN_FLIGHT:
             self._settle(1)
 
     def _read(self, frame: Frame) -> None:
         reader = self.models.reader
         if reader is not None and self.reading.takes(frame.at):
-            self.made.text.append((frame.at, reader.read(frame)))
+            with self.watch.on("infer"):
+                self.made.text.append((frame.at, reader.read(frame)))
 
     def _settle(self, count: int) -> None:
         """Waits for the oldest answers."""
-        self.made.found += [(at, answer.result()) for at, answer in self.pending[:count]]
+        with self.watch.on("infer"):
+            self.made.found += [(at, answer.result()) for at, answer in self.pending[:count]]
         del self.pending[:count]
 
     def findings(self) -> SegmentFindings:
@@ -192,11 +199,16 @@ class _Work:
         return self.made
 
 
-def analyse_image(data: bytes, models: Models, options: AnalysisOptions = _USUAL) -> dict[str, Any]:
+def analyse_image(
+    data: bytes, models: Models, options: AnalysisOptions = _USUAL, watch: Stopwatch | None = None
+) -> dict[str, Any]:
     """The contract's `result` of one image item. Raises MediaError for bad media."""
-    picture = opened(data, options.limits)
-    found = models.finder.submit(picture).result() if models.finder is not None else ()
-    lines = models.reader.read(picture) if models.reader is not None else ()
+    watch = watch or Stopwatch()
+    with watch.on("decode"):
+        picture = opened(data, options.limits)
+    with watch.on("infer"):
+        found = models.finder.submit(picture).result() if models.finder is not None else ()
+        lines = models.reader.read(picture) if models.reader is not None else ()
     return image_result(found, lines, full_text(lines), merging(models, options))
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pi_heif
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from inference.media import MediaError, MediaLimits
@@ -15,6 +16,11 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "HEIF", "AVIF")
 _DEFAULT_LIMITS = MediaLimits()
 _SKIPPED = frozenset({"MakerNote", "UserComment", "XMLPacket", "ImageResources"})
 _LONGEST = 256
+_MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM", b"II*\0", b"MM\0*")
+_BRANDS = (b"heic", b"heix", b"mif1", b"avif")
+"""What is known for one of ours even where the rest of its header is missing; brands stand behind `ftyp`."""
+
+pi_heif.register_heif_opener()  # Pillow itself reads no HEIF
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,22 +98,18 @@ def _header(data: bytes, limits: MediaLimits) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            image = Image.open(io.BytesIO(data), formats=_available())
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
     except Image.DecompressionBombError as error:
         raise MediaError("media_too_large", f"more than {limits.image_pixels} pixels") from error
     except UnidentifiedImageError as error:
+        if data.startswith(_MAGIC) or (data[4:8] == b"ftyp" and data[8:12] in _BRANDS):
+            raise MediaError("corrupt_media", "the image's header cannot be read") from error
         raise MediaError("unsupported_media", "not an image of a known format") from error
     except (OSError, ValueError, SyntaxError, EOFError) as error:
         raise MediaError("corrupt_media", "the image's header cannot be read") from error
     if image.width * image.height > limits.image_pixels:
         raise MediaError("media_too_large", f"{image.width} x {image.height} pixels")
     return image
-
-
-def _available() -> list[str]:
-    """Our formats that this Pillow can open; HEIF needs the pillow-heif plug-in."""
-    Image.init()
-    return [name for name in FORMATS if name in Image.OPEN]
 
 
 def _tags(exif: Any) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 import msgspec
@@ -12,6 +13,7 @@ from obstore.exceptions import BaseError
 
 from infra.commands import Commands, Pending, Refused, Unavailable
 from infra.postgres import AWAY, Row
+from infra.telemetry import span
 from projections.analysis import queries
 from schemas.analysis.messages import (
     CompleteTask,
@@ -45,12 +47,17 @@ class Held(msgspec.Struct, eq=False):
     models: list[dict[str, Any]]
     options: dict[str, Any]
     request_id: str
+    traceparent: str
     gone: asyncio.Event
 
     @classmethod
     def of(cls, row: Row, lease: str) -> Held:
-        names = ("job", "task", "kind", "organisation", "input", "models", "options", "request_id")
+        names = ("job", "task", "kind", "organisation", "input", "models", "options", "request_id", "traceparent")
         return cls(lease=lease, gone=asyncio.Event(), **{name: row[name] for name in names})
+
+    def span(self, name: str) -> AbstractContextManager[Any]:
+        """A span in the job's trace."""
+        return span(name, {"traceparent": self.traceparent})
 
 
 class WorkerCommands(Commands):
@@ -105,7 +112,8 @@ class Leases:
         meta = asking(held.job, organisation=held.organisation, actor=self.worker)
         while not held.gone.is_set():
             try:
-                await self.commands.submit(command, meta)
+                with held.span(type(command).__name__):
+                    await self.commands.submit(command, meta)
                 return True
             except Refused as refusal:
                 log.info("not ours", job=held.job, task=held.task, code=refusal.code)
@@ -143,7 +151,8 @@ class Leases:
     async def renewed(self, held: Held) -> None:
         meta = asking(held.job, organisation=held.organisation, actor=self.worker)
         try:
-            await self.commands.submit(RenewLease(task=held.task, lease=held.lease), meta)
+            with held.span(RenewLease.__name__):
+                await self.commands.submit(RenewLease(task=held.task, lease=held.lease), meta)
         except Refused:
             held.gone.set()
         except (Pending, Unavailable, *AWAY):

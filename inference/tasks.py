@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import orjson
 
 from inference.analyse import AnalysisOptions, Models, analyse_image, analyse_segment, merging
@@ -18,6 +19,7 @@ from inference.findings import SegmentFindings
 from inference.frames import SEGMENT_SECONDS, probe, segments
 from inference.media import Media, Segment
 from inference.merge import MergeOptions, merge
+from inference.stopwatch import Stopwatch
 from inference.work import File, Result, Work
 
 MOST_SEGMENTS = 96
@@ -30,6 +32,8 @@ class Tools:
 
     threads: int = 0
     engine: Engine = field(init=False)
+    watch: Stopwatch = field(default_factory=Stopwatch)
+    """Of the task at hand."""
     _reader: PaddleReader | None = None
     _finders: dict[str, Detector | None] = field(default_factory=dict)
 
@@ -61,13 +65,16 @@ class Tools:
 
 def perform(work: Work, tools: Tools, stop: Callable[[], bool]) -> Result:
     """Errors: MediaError for bad media, Stopped when told to stop."""
-    return PERFORM[work.kind](work, tools, stop)
+    tools.watch = Stopwatch()
+    result = PERFORM[work.kind](work, tools, stop)
+    return msgspec.structs.replace(result, spent=tools.watch.seconds)
 
 
 def split(work: Work, tools: Tools, stop: Callable[[], bool]) -> Result:
     path = Path(work.files[0].path)
-    media = probe(path)
-    cut = segments(path, target=max(SEGMENT_SECONDS, media.duration / MOST_SEGMENTS))
+    with tools.watch.on("decode"):
+        media = probe(path)
+        cut = segments(path, target=max(SEGMENT_SECONDS, media.duration / MOST_SEGMENTS))
     media = replace(media, duration=cut.duration)
     return Result({"media": asdict(media), "segments": [segment.plain() for segment in cut.segments]}, cut.duration)
 
@@ -75,14 +82,15 @@ def split(work: Work, tools: Tools, stop: Callable[[], bool]) -> Result:
 def segment(work: Work, tools: Tools, stop: Callable[[], bool]) -> Result:
     models, options = tools.models(work.models), options_of(work, tools)
     part = Segment.of(work.input["segment"])
-    findings = analyse_segment(Path(work.files[0].path), part, models, options, stop)
+    findings = analyse_segment(Path(work.files[0].path), part, models, options, stop, tools.watch)
     found = {"findings": findings.plain(), "versions": models.versions(), "classifies": models.classifies}
     return written(work, orjson.dumps(found), part.end - part.start)
 
 
 def image(work: Work, tools: Tools, stop: Callable[[], bool]) -> Result:
     data = Path(work.files[0].path).read_bytes()
-    return written(work, orjson.dumps(analyse_image(data, tools.models(work.models), options_of(work, tools))), 1.0)
+    made = analyse_image(data, tools.models(work.models), options_of(work, tools), tools.watch)
+    return written(work, orjson.dumps(made), 1.0)
 
 
 def joined(work: Work, tools: Tools, stop: Callable[[], bool]) -> Result:

@@ -33,6 +33,8 @@ class Result(msgspec.Struct, frozen=True):
     units: float = 0.0
     """Seconds of video, or images."""
     stored: bool = False
+    spent: dict[str, float] = {}
+    """Seconds of `decode` and `infer`."""
 
 
 class Figures(msgspec.Struct, frozen=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -19,7 +20,7 @@ from infra.commands import Pending, Refused, Unavailable
 from infra.objects import Objects
 from infra.postgres import AWAY
 from infra.settings import Settings
-from infra.telemetry import TASK_SECONDS, TASKS
+from infra.telemetry import TASK_SECONDS, TASKS, past, traceparent
 from schemas.analysis import keys
 from schemas.analysis.messages import ReportWorker, RetireWorker
 from schemas.base import Command, asking
@@ -84,7 +85,8 @@ class Analyst:
                     await self.commands.news.wait()
 
     async def work(self, held: Held, child: Child) -> None:
-        with TASK_SECONDS.labels(held.kind).time():
+        with TASK_SECONDS.labels(held.kind).time(), held.span(f"task {held.kind}"):
+            held.traceparent = traceparent() or held.traceparent
             ended = await self.attempt(held, child)
         TASKS.labels(held.kind, ended).inc()
         log.info("task ended", job=held.job, task=held.task, ended=ended)
@@ -116,12 +118,16 @@ class Analyst:
 
     async def done(self, held: Held, work: Work, child: Child) -> dict[str, Any] | None:
         """What the child says; None when the lease went and it was stopped."""
+        begin = time.time()
         doing = asyncio.create_task(child.perform(work))
         ending = asyncio.create_task(held.gone.wait())
         try:
             await asyncio.wait((doing, ending), return_when=asyncio.FIRST_COMPLETED)
             if doing.done():
-                return doing.result()
+                said = doing.result()
+                for part, seconds in said.get("done", {}).get("spent", {}).items():
+                    past(part, begin, seconds)
+                return said
             await child.stop()
             with suppress(Crashed):
                 await doing

@@ -134,6 +134,18 @@ def used(process: psutil.Process) -> tuple[float, float, float]:
         return 0, 0, 0
 
 
+def traceparent() -> str:
+    """The same as text, for a command and the rows that come of it; empty while tracing is off."""
+    return trace_headers().get("traceparent", "")
+
+
+def past(name: str, begin: float, seconds: float) -> None:
+    """A span of the current one that is over: it began at `begin` (Unix time) and took so many seconds."""
+    if tracing():
+        start = int(begin * 1e9)
+        trace.get_tracer("sightlog").start_span(name, start_time=start).end(start + int(seconds * 1e9))
+
+
 async def serve_metrics(settings: Settings, process: str, ready: Ready) -> web.AppRunner:
     """`/metrics`, `/healthz` and `/readyz` (503 while a part is unwell, naming it) on the process's own port."""
 

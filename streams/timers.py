@@ -9,11 +9,13 @@ from aiokafka.errors import KafkaError
 
 from infra import kafka
 from infra.postgres import AWAY, Pool
+from infra.telemetry import tracing
 from infra.worker import patiently
+from schemas import registry
 
 LIMIT = 500
 PAUSE = 0.5
-"""Seconds between looks; the most that a timer is late."""
+"""Seconds between looks; the most that a timer is late which was set for sooner than that."""
 KEPT_OUTCOMES = "7 days"
 
 
@@ -28,7 +30,9 @@ async def fire(pool: Pool, producer: AIOKafkaProducer) -> int:
         )
         if not rows:
             return 0
-        await kafka.send_all(producer, [(r["topic"], r["stream"].encode(), r["value"], ()) for r in rows])
+        traced = tracing()
+        wire = [(r["topic"], r["stream"].encode(), r["value"], trace_of(r["value"]) if traced else ()) for r in rows]
+        await kafka.send_all(producer, wire)
         await db.execute(
             """delete from streams.timers t
                using unnest($1::text[], $2::text[], $3::text[], $4::text[]) k(context, organisation, stream, name)
@@ -38,12 +42,25 @@ async def fire(pool: Pool, producer: AIOKafkaProducer) -> int:
         return len(rows)
 
 
+def trace_of(value: bytes) -> tuple[tuple[str, bytes], ...]:
+    """The trace that a timer's command belongs to, where it has one, as a header."""
+    parent: str = getattr(registry.decode(value).body, "traceparent", "")
+    return (("traceparent", parent.encode()),) if parent else ()
+
+
 async def tick(pool: Pool, producer: AIOKafkaProducer) -> None:
-    """Looks for due timers for ever."""
+    """Looks for due timers for ever, at the latest when the next one is due."""
     while True:
         sent = await patiently(lambda: fire(pool, producer), (*AWAY, KafkaError), "timers")
         if sent < LIMIT:
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(await patiently(lambda: pause(pool), AWAY, "timers"))
+
+
+async def pause(pool: Pool) -> float:
+    """Seconds until the next look."""
+    async with pool.acquire() as db:
+        left = await db.fetchval("select extract(epoch from min(due) - now())::float8 from streams.timers")
+    return PAUSE if left is None else min(PAUSE, max(left, 0.01))
 
 
 async def forget_outcomes(pool: Pool) -> None:

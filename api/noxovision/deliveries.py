@@ -136,8 +136,8 @@ async def list_attempts(
 async def retry_delivery(request: Request, caller: Hooker, gate: Gate, delivery_id: str) -> Response:
     """Try now"""
     row = await known(gate, caller, delivery_id)
-    if row["reason"] == "erased":
-        raise Problem(410, "erased", "the result was erased")
+    if row["reason"] == "erased" or row["body"] is None:
+        raise Problem(410, "erased", "the result was erased, or the message is no longer kept")
     await gate.ask(RetryMessage(), stream=row["id"], caller=caller, ask=asked(request, caller))
     body = shown.delivery(await known(gate, caller, delivery_id))
     return Response(orjson.dumps(body), 202, media_type="application/json")

@@ -100,7 +100,7 @@ def polled(model: Any, description: str, *statuses: int) -> dict[int | str, dict
     """Answers of an operation that can be polled."""
     return {
         200: {"model": model, "description": description, "headers": POLL_HEADERS},
-        304: {"description": "Unchanged", "headers": {"ETag": POLL_HEADERS["ETag"]}},
+        304: {"description": "Unchanged", "headers": POLL_HEADERS},
         **problems(400, 404, *statuses),
     }
 

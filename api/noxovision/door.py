@@ -15,7 +15,7 @@ import orjson
 from fastapi import Request
 
 from api.auth import Caller
-from api.gateway import Gateway, asked
+from api.gateway import Gateway, Unavailable, asked
 from api.noxovision.limits import Limits
 from api.noxovision.paths import BASE
 from api.noxovision.problems import Problem, invalid, invalid_header
@@ -91,9 +91,11 @@ class Door:
     async def terms(self, request: Request, caller: Caller, gate: Gateway) -> Terms:
         """Quota, room, then headers: the contract's order of checks.
 
-        Errors: Problem 429, 503, 400, 422.
+        Errors: Problem 429, 503, 400, 422; Unavailable.
         """
         headers = self.limits.take(caller.actor)
+        if gate.parts()["kafka"] != "ok":  # before gigabytes are taken in
+            raise Unavailable("kafka")
         await self.figures.admit(gate)
         ceiling = max_processing_time(request)
         key = request.headers.get("idempotency-key")
@@ -107,7 +109,7 @@ class Door:
             raise invalid("X-Model", "unknown_model", "no such model that is ready")
         settings = organisation["settings"] if organisation else {}
         uses = tuple(ModelUse(id=r["id"], digest=r["digest"], key=r["key"], name=r["name"]) for r in found)
-        return Terms(headers, ceiling, uses, named, {"critical": settings.get("critical_tags", [])})
+        return Terms(headers, ceiling, uses, named, options_of(settings))
 
     @asynccontextmanager
     async def draft(self, request: Request, caller: Caller, gate: Gateway, kind: str) -> AsyncIterator[Draft]:
@@ -142,9 +144,15 @@ class Door:
                 turn += 1
 
 
+def options_of(settings: dict[str, Any]) -> dict[str, Any]:
+    """What the organisation has chosen for its analyses."""
+    found = {"critical": settings.get("critical_tags", [])}
+    return found | {"retention_hours": settings["retention_hours"]} if "retention_hours" in settings else found
+
+
 def max_processing_time(request: Request) -> int:
-    text = request.headers.get("max-processing-time")
-    if text is None:
+    text = ", ".join(request.headers.getlist("max-processing-time"))
+    if "max-processing-time" not in request.headers:
         return USUAL_SECONDS
     if not re.fullmatch(r"\+?[0-9]{1,10}", text) or int(text) > MOST_SECONDS:
         raise invalid_header("Max-Processing-Time", f"an integer from 0 to {MOST_SECONDS}")

@@ -49,7 +49,7 @@ async def stored_items(objects: Objects, caller: Caller, draft: Draft, given: Se
 
     async def one(index: int, image: ImageInput) -> Item:
         try:
-            data = decoded(image.data_base64)
+            data = await asyncio.to_thread(decoded, image.data_base64)
         except BadItem as bad:
             return Item(external_id=image.external_id, code=bad.code, message=bad.message)
         async with turn:

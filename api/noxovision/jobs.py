@@ -77,12 +77,12 @@ async def list_jobs(
 )
 async def get_job(request: Request, caller: Reader, gate: Gate, job_id: str) -> Response:
     """State and timing without the result"""
-    seen, headers = await polled(request, caller, gate, stream_of(job_id))
-    body = wire.job(seen.row)
+    seen, headers = await polled(request, caller, gate, stream_of(job_id), deliveries=True)
+    body = {**wire.job(seen.row), "webhook_delivery_ids": seen.deliveries}
     if body["job_id"] != job_id:
         raise unknown_job()
     if unchanged(request, seen.tag):
-        return Response(status_code=304, headers={"ETag": seen.tag})
+        return Response(status_code=304, headers=headers)
     return Response(orjson.dumps(body), 200, headers, "application/json")
 
 

@@ -10,7 +10,9 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
+from obstore.exceptions import BaseError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from api.gateway import Pending, Refused, Unavailable
 from schemas.refusals import Code
@@ -154,6 +156,15 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(Unavailable)
     async def unavailable(request: Request, error: Unavailable) -> Response:
         return answer(request, later("unavailable", "a part of the service is away; nothing was accepted", 5))
+
+    @app.exception_handler(BaseError)
+    async def store_away(request: Request, error: BaseError) -> Response:
+        log.warning("object store away", problem=type(error).__name__)
+        return answer(request, later("unavailable", "a part of the service is away; nothing was accepted", 5))
+
+    @app.exception_handler(ClientDisconnect)
+    async def gone(request: Request, error: ClientDisconnect) -> Response:
+        return answer(request, Problem(400, "incomplete_body", "the body ended early"))
 
     @app.exception_handler(RequestValidationError)
     async def validation(request: Request, error: RequestValidationError) -> Response:

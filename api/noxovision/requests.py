@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterable, AsyncIterator
-from contextlib import suppress
 
 import msgspec
 import orjson
 from fastapi import APIRouter, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 from pydantic import TypeAdapter, ValidationError
 
 from api import multipart
 from api.auth import Caller
-from api.gateway import Gate, Pending
+from api.gateway import Gate, Pending, Refused
 from api.noxovision import document, wire
 from api.noxovision.auth import Submitter
 from api.noxovision.callbacks import callback
@@ -24,6 +24,7 @@ from api.noxovision.paths import operation
 from api.noxovision.problems import Fault, Problem, faults, invalid
 from inference.media import container_of
 from infra.objects import Stored, TooLarge
+from infra.telemetry import traceparent
 from schemas.analysis import keys
 from schemas.analysis.messages import Callback, RequestAnalysis
 from schemas.ids import new_id
@@ -54,11 +55,10 @@ router = APIRouter(tags=["Request"])
 async def submit_video(request: Request, caller: Submitter, gate: Gate) -> Response:
     """Queue one video for analysis"""
     door: Door = request.app.state.door
-    kind = content_type(request)
-    if kind != "multipart/form-data" and kind != "application/octet-stream" and not kind.startswith("video/"):
+    terms, kind = await door.terms(request, caller, gate), content_type(request)
+    if kind not in ("multipart/form-data", "application/octet-stream") and not kind.startswith("video/"):
         raise Problem(415, "unsupported_media_type", "send application/octet-stream, video/* or multipart/form-data")
-    terms = await door.terms(request, caller, gate)
-    refuse_oversize(request, VIDEO_LIMIT + (WEBHOOK_LIMIT << 1))
+    refuse_oversize(request, VIDEO_LIMIT + (WEBHOOK_LIMIT << 1 if kind == "multipart/form-data" else 0))
     async with door.draft(request, caller, gate, "video") as draft:
         key = keys.media(caller.organisation, draft.id, new_id())
         try:
@@ -181,6 +181,7 @@ async def submitted(
         callback=asked,
         fingerprint=fingerprint,
         request_id=request.state.request_id,
+        traceparent=traceparent(),
     )
     return await accepted(request, caller, gate, draft, terms, command)
 
@@ -190,19 +191,43 @@ async def accepted(
 ) -> Response:
     """202 once the job is on the log; a repeat gets the first answer again."""
     door: Door = request.app.state.door
-    if draft.earlier is None:
-        with suppress(Pending):  # the log has it: it will be decided
-            await gate.ask(command, stream=draft.id, caller=caller)
-    elif draft.earlier != command.fingerprint:
-        raise invalid("Idempotency-Key", "idempotency_mismatch", "another request came with this key")
+    if draft.earlier not in (None, command.fingerprint):
+        raise mismatch()
+    replayed = draft.earlier is not None or await overtaken(door, gate, caller, draft, command)
     headers = {
         **terms.headers,
         "Location": door.location(command.kind, draft.id),
         "Retry-After": str(await door.figures.remaining(gate, command.kind)),
-        **({"Idempotent-Replayed": "true"} if draft.earlier is not None else {}),
+        **({"Idempotent-Replayed": "true"} if replayed else {}),
     }
     body = msgspec.json.encode({"job_id": draft.shown})
     return Response(body, 202, headers, "application/json")
+
+
+async def overtaken(door: Door, gate: Gate, caller: Caller, draft: Draft, command: RequestAnalysis) -> bool:
+    """Puts the job on the log. Whether another process has taken a request with this key meanwhile: then what was
+    stored for this one is not needed.
+
+    Errors: Problem 422, Unavailable.
+    """
+    try:
+        done = await gate.ask(command, stream=draft.id, caller=caller)
+    except Pending:  # the log has it: it will be decided
+        return False
+    except Refused as refusal:
+        await discard(door, command)
+        raise mismatch() if refusal.code == "idempotency.mismatch" else refusal from None
+    if done.events == 0:
+        await discard(door, command)
+    return done.events == 0
+
+
+async def discard(door: Door, command: RequestAnalysis) -> None:
+    await door.objects.delete(*(key for key in (command.media, *(item.key for item in command.items)) if key))
+
+
+def mismatch() -> Problem:
+    return invalid("Idempotency-Key", "idempotency_mismatch", "another request came with this key")
 
 
 @operation(
@@ -220,13 +245,13 @@ async def accepted(
 async def submit_images(request: Request, caller: Submitter, gate: Gate) -> Response:
     """Queue a batch of images for analysis"""
     door: Door = request.app.state.door
+    terms = await door.terms(request, caller, gate)
     if content_type(request) != "application/json":
         raise Problem(415, "unsupported_media_type", "send application/json")
-    terms = await door.terms(request, caller, gate)
     refuse_oversize(request, IMAGES_LIMIT)
     async with door.draft(request, caller, gate, "images") as draft:
         body = await whole(request, IMAGES_LIMIT)
-        given = checked_images(body)
+        given = await run_in_threadpool(checked_images, body)
         asked = callback(given.webhook, door.policy, door.vault)
         fingerprint = draft.fingerprint(hashlib.sha256(body).hexdigest(), terms)
         items = await stored_items(door.objects, caller, draft, given.images) if draft.earlier is None else ()
@@ -239,6 +264,7 @@ async def submit_images(request: Request, caller: Submitter, gate: Gate) -> Resp
             callback=asked,
             fingerprint=fingerprint,
             request_id=request.state.request_id,
+            traceparent=traceparent(),
         )
         return await accepted(request, caller, gate, draft, terms, command)
 

@@ -20,6 +20,7 @@ from api.noxovision.paths import operation
 from api.noxovision.problems import Problem, invalid, later
 from infra.clickhouse import Reader
 from infra.postgres import Connection, Row
+from infra.telemetry import traceparent
 from projections.webhooks import queries, tries
 from schemas.base import Command, asking
 from schemas.ids import derived_id
@@ -55,7 +56,9 @@ async def try_endpoint(
     sendable(row)
     ask, now = asked(request, caller, await request.body()), datetime.now(UTC)
     sample = orjson.dumps({"endpoint_id": row["id"], "test": True}).decode()
-    event = EventAnnounced(event_type=wish.event_type, event=ask.id, occurred_at=now, body=Body(head=sample))
+    event = EventAnnounced(
+        event_type=wish.event_type, event=ask.id, occurred_at=now, body=Body(head=sample), traceparent=traceparent()
+    )
     message = derived_id(ask.id, row["id"])
     command = addressed(event, addressee(row))
     await gate.ask(replace(command, event_type=ONCE), stream=message, caller=caller, ask=ask)
@@ -143,6 +146,7 @@ async def again(gate: Gateway, caller: Caller, ask: Ask, endpoint: Row, found: R
         job=found["job"],
         body=Body(**found["body"]),
         thin=Body(**found["thin"]) if found["thin"] else None,
+        traceparent=traceparent(),
     )
     message = derived_id(found["id"], endpoint["id"])
     await tell(gate, caller, addressed(event, addressee(endpoint)), message, derived_id(ask.id, message))

@@ -91,7 +91,7 @@ class Figures:
     async def admit(self, gate: Gateway) -> None:
         """Errors: Problem 503 when the system has all the work it can take."""
         if await self.used(gate) >= 1:
-            raise later("saturated", "too much work is queued", LATEST)
+            raise later("saturated", "too much work is queued", await self.remaining(gate, "video"))
 
     async def remaining(self, gate: Gateway, kind: str) -> int:
         """Seconds after which asking again may be worth it."""

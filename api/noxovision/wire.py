@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from infra.postgres import Row
 from streams.analysis.envelope import Head, JobError, instant, job_id
-from streams.analysis.job import RETENTION
+from streams.analysis.job import retention
 
 JobStatus = Literal["queued", "processing", "finished", "failed"]
 JobId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", examples=["video_12345", "image_batch_123"])]
@@ -30,8 +30,15 @@ class WebhookConfig(Body):
     headers: Annotated[dict[str, HeaderValue], Field(max_length=10)] = {}
 
 
+def storable(text: str) -> str:
+    """No table can hold U+0000."""
+    if "\0" in text:
+        raise ValueError("must not hold the character U+0000")
+    return text
+
+
 class ImageInput(Body):
-    external_id: Annotated[str, Field(min_length=1, max_length=256)] | None = None
+    external_id: Annotated[str, Field(min_length=1, max_length=256), AfterValidator(storable)] | None = None
     data_base64: Annotated[str, Field(json_schema_extra={"contentEncoding": "base64"})]
 
 
@@ -155,6 +162,7 @@ class Job(BaseModel):
     attempts: int = 0
     error: Error | None = None
     result_expires_at: datetime | None = None
+    webhook_delivery_ids: list[str] = []
 
 
 class JobPage(BaseModel):
@@ -214,7 +222,7 @@ def job(row: Row) -> dict[str, Any]:
         "finished_at": instant(row["finished_at"]),
         "max_processing_time_seconds": row["max_processing_time"],
         "attempts": row["attempts"],
-        "result_expires_at": instant(row["finished_at"] + RETENTION) if kept else None,
+        "result_expires_at": instant(row["finished_at"] + retention(row["options"])) if kept else None,
     }
     if error is not None:
         body["error"] = {"code": error.code, "message": error.message, "retryable": error.retryable}

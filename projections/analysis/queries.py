@@ -69,7 +69,7 @@ async def take_candidates(db: Connection, worker: str, limit: int, busy: Sequenc
         """with running as (
                select organisation, count(*) as n from analysis.tasks where phase = 'running' group by organisation)
            select t.job, t.task, t.kind, t.input, t.organisation, t.phase,
-                  j.kind as job_kind, j.models, j.options, j.request_id
+                  j.kind as job_kind, j.models, j.options, j.request_id, j.traceparent
            from analysis.tasks t join analysis.jobs j on j.id = t.job
            left join running r on r.organisation = t.organisation
            where t.phase = 'waiting' or (t.phase = 'running' and t.worker = $1 and t.lease <> all($3::text[]))

@@ -109,6 +109,7 @@ def requested(event: AnalysisRequested, meta: Envelope) -> Iterable[Row]:
         "options": event.options,
         "fingerprint": event.fingerprint,
         "request_id": event.request_id,
+        "traceparent": event.traceparent,
         "attempts": 0,
         "created_at": meta.time,
     }

@@ -62,6 +62,12 @@ async def delivery(db: Connection, id: str) -> Row | None:
     return await db.fetchrow(f"{DELIVERY} where m.id = $1", id)
 
 
+async def of_job(db: Connection, job: str) -> list[str]:
+    """Ids of the deliveries that tell of a job, by its shown id."""
+    rows = await db.fetch("select id from webhooks.messages where job = $1 order by created_at, id", job)
+    return [row["id"] for row in rows]
+
+
 async def deliveries(
     db: Connection,
     *,

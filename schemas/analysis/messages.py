@@ -78,6 +78,8 @@ class ExceedDeadline(Command, frozen=True, kw_only=True):
     CONTEXT = "analysis"
     TOPIC = "analysis.commands"
 
+    traceparent: str = ""
+
 
 class ExpireLease(Command, frozen=True, kw_only=True):
     """The lease has run out (timer)."""
@@ -87,6 +89,7 @@ class ExpireLease(Command, frozen=True, kw_only=True):
 
     task: str
     lease: str
+    traceparent: str = ""
 
 
 class ExpireQueue(Command, frozen=True, kw_only=True):
@@ -94,6 +97,8 @@ class ExpireQueue(Command, frozen=True, kw_only=True):
 
     CONTEXT = "analysis"
     TOPIC = "analysis.commands"
+
+    traceparent: str = ""
 
 
 class FailTask(Command, frozen=True, kw_only=True):
@@ -157,6 +162,7 @@ class RequestAnalysis(Command, frozen=True, kw_only=True):
     callback: Callback | None = None
     fingerprint: str = ""
     request_id: str = ""
+    traceparent: str = ""
 
 
 class RetireWorker(Command, frozen=True, kw_only=True):
@@ -202,6 +208,7 @@ class AnalysisFailed(Event, frozen=True, kw_only=True):
     retryable: bool
     items: tuple[Item, ...] = ()
     media: str | None = None
+    traceparent: str = ""
 
 
 class AnalysisFinished(Event, frozen=True, kw_only=True):
@@ -221,6 +228,7 @@ class AnalysisFinished(Event, frozen=True, kw_only=True):
     units: float = 0.0
     media: str | None = None
     items: tuple[Item, ...] = ()
+    traceparent: str = ""
 
 
 class AnalysisRequested(Event, frozen=True, kw_only=True):
@@ -239,6 +247,7 @@ class AnalysisRequested(Event, frozen=True, kw_only=True):
     callback: Callback | None = None
     fingerprint: str = ""
     request_id: str = ""
+    traceparent: str = ""
 
 
 class AnalysisStarted(Event, frozen=True, kw_only=True):

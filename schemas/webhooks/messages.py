@@ -52,6 +52,7 @@ class AnnounceEvent(Command, frozen=True, kw_only=True):
     body: Body
     thin: Body | None = None
     about: str | None = None
+    traceparent: str = ""
 
 
 class CancelMessage(Command, frozen=True, kw_only=True):
@@ -140,6 +141,8 @@ class ExpireMessage(Command, frozen=True, kw_only=True):
     CONTEXT = "webhooks"
     TOPIC = "webhooks.commands"
 
+    traceparent: str = ""
+
 
 class QueueMessage(Command, frozen=True, kw_only=True):
     """A message for one receiver; the stream is its id."""
@@ -158,6 +161,7 @@ class QueueMessage(Command, frozen=True, kw_only=True):
     secret: str | None = None
     headers: str | None = None
     delays: tuple[int, ...] = ()
+    traceparent: str = ""
 
 
 class RecordAttempt(Command, frozen=True, kw_only=True):
@@ -317,6 +321,7 @@ class EventAnnounced(Event, frozen=True, kw_only=True):
     thin: Body | None = None
     about: str | None = None
     endpoints: tuple[Addressee, ...] = ()
+    traceparent: str = ""
 
 
 class MessageBlocked(Event, frozen=True, kw_only=True):
@@ -383,6 +388,7 @@ class MessageQueued(Event, frozen=True, kw_only=True):
     headers: str | None = None
     delays: tuple[int, ...] = ()
     expires_at: datetime
+    traceparent: str = ""
 
 
 class RetryRequested(Event, frozen=True, kw_only=True):

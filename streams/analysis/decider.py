@@ -257,6 +257,7 @@ def ended(job: Job, error: JobError, meta: Envelope) -> AnalysisFailed:
         retryable=error.retryable,
         items=job.items(),
         media=given.media,
+        traceparent=given.traceparent,
     )
 
 
@@ -274,6 +275,7 @@ def finished(job: Job, result: plan.Stored, meta: Envelope) -> AnalysisFinished:
         units=result.units,
         items=job.items(),
         media=given.media,
+        traceparent=given.traceparent,
     )
 
 

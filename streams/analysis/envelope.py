@@ -117,7 +117,7 @@ def terminal_envelope(event: AnalysisFinished | AnalysisFailed, id: str, result:
     if isinstance(event, AnalysisFinished):
         return envelope(head, payload=result)
     error = JobError(event.code, event.message, event.retryable)
-    items = failed_items(event.items, error) if event.kind == "images" and event.started_at else None
+    items = failed_items(event.items, error) if event.kind == "images" else None
     return envelope(head, payload=items, error=error)
 
 

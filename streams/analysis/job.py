@@ -36,7 +36,7 @@ from streams.decision import Timer
 
 LEASE = timedelta(seconds=30)
 QUEUE = timedelta(hours=24)
-RETENTION = timedelta(days=7)
+RETENTION, LEAST_RETENTION, MOST_RETENTION = timedelta(days=7), timedelta(hours=1), timedelta(days=90)
 LOSSES = 3
 """So many lost leases of one task fail the job."""
 
@@ -165,20 +165,31 @@ def altered(job: Job, name: str, **changes: Any) -> Job:
     )
 
 
+def retention(options: Any) -> timedelta:
+    """How long a result is kept, as the organisation has it."""
+    hours = options.get("retention_hours") if isinstance(options, dict) else None
+    if not isinstance(hours, int | float):
+        return RETENTION
+    return min(max(timedelta(hours=min(hours, 10_000)), LEAST_RETENTION), MOST_RETENTION)
+
+
 def timers(job: Job) -> tuple[Timer, ...]:
-    if job.created_at is None or job.erased:
+    if job.created_at is None or job.request is None or job.erased:
         return ()
+    traceparent = job.request.traceparent
     if job.status == "queued":
-        return (Timer("queue", job.created_at + QUEUE, ExpireQueue()),)
+        return (Timer("queue", job.created_at + QUEUE, ExpireQueue(traceparent=traceparent)),)
     if job.finished_at is not None:
-        return (Timer("retention", job.finished_at + RETENTION, EraseAnalysis()),)
+        return (Timer("retention", job.finished_at + retention(job.request.options), EraseAnalysis()),)
     leases = tuple(
         Timer(
             f"lease:{task.name}",
             task.until,
-            ExpireLease(task=task.name, lease=task.lease),
+            ExpireLease(task=task.name, lease=task.lease, traceparent=traceparent),
         )
         for task in job.tasks
         if task.phase == "running" and task.until is not None
     )
-    return (*leases, Timer("deadline", job.deadline, ExceedDeadline())) if job.deadline else leases
+    if job.deadline is None:
+        return leases
+    return (*leases, Timer("deadline", job.deadline, ExceedDeadline(traceparent=traceparent)))

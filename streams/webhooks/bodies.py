@@ -27,7 +27,9 @@ class Bodies:
         self.kept: OrderedDict[str, bytes] = OrderedDict()
 
     async def of(self, body: Any, base: str) -> bytes:
-        """The bytes of a body. Errors: FileNotFoundError when the result was erased."""
+        """The bytes of a body. Errors: FileNotFoundError when it is no longer kept, or its result was erased."""
+        if body is None:
+            raise FileNotFoundError
         key = body.get("object")
         return assembled(body, b"" if key is None else await self.stored(key), base)
 

@@ -23,7 +23,7 @@ from obstore.exceptions import BaseError
 from infra import kafka, postgres, settings, telemetry, vault, worker
 from infra.commands import Commands
 from infra.objects import Objects
-from streams.webhooks import plan, queue, report
+from streams.webhooks import plan, queue, report, retention
 from streams.webhooks.addresses import Fault, Policy, check
 from streams.webhooks.bodies import Bodies
 from streams.webhooks.measures import ATTEMPTS, FIRST, IN_FLIGHT, measure
@@ -40,6 +40,7 @@ LOOK = 1.0
 """Seconds after which is looked anyway: a notice may be lost, and retries come due in silence."""
 GATHER, MOST = 0.005, 500
 SWEEP = 30.0
+EXPIRE = 600.0
 WARN_AT = 4
 AWAY_PAUSE = 1.0
 DRAIN = 5.0
@@ -158,11 +159,16 @@ class Deliveries(Service):
         if wait:
             await asyncio.sleep(wait)
         trigger = "test" if row["event_type"] == "webhook.test" else row["trigger"]
+        with telemetry.span("deliver", {"traceparent": row["traceparent"]}):
+            await self.told(row, trigger)
+
+    async def told(self, row: Any, trigger: str) -> None:
+        """Its body is fetched and sent, and what came of it stands in line to be reported."""
         async with self.bodies.room(plan.size_of(row["body"])):
             try:
                 body = await self.bodies.of(row["body"], self.config.api.public_url.rstrip("/"))
             except FileNotFoundError:
-                self.reports.put_nowait(Report(row, trigger, None))
+                self.reports.put_nowait(Report(row, trigger, None, trace=telemetry.trace_headers()))
                 return
             except BaseError as problem:
                 log.warning("object store away", problem=type(problem).__name__)
@@ -173,6 +179,7 @@ class Deliveries(Service):
 
     async def tried(self, row: Any, trigger: str, body: bytes) -> Report:
         headers: dict[str, str] = {}
+        trace = telemetry.trace_headers()
         seconds = self.config.webhooks.timeout_seconds
         try:
             ready = plan.plan(row, body, self.vault, seconds=seconds, legacy_form=self.config.webhooks.signature_form)
@@ -180,7 +187,7 @@ class Deliveries(Service):
             if isinstance(target, Fault):
                 answer = unsent("blocked_address")
             else:
-                headers = plan.stamped(ready, row["id"], int(time.time())) | telemetry.trace_headers()
+                headers = plan.stamped(ready, row["id"], int(time.time())) | trace
                 answer = await self.sender.post(
                     target, body, headers, seconds=ready.seconds, tls=self.client_tls(row["mtls"])
                 )
@@ -190,7 +197,7 @@ class Deliveries(Service):
         except ssl.SSLError:
             answer = unsent("tls_error")
         self.note(row, answer)
-        return Report(row, trigger, answer, headers, len(body), plan.digest(body))
+        return Report(row, trigger, answer, headers, len(body), plan.digest(body), trace)
 
     def client_tls(self, sealed: str | None) -> ssl.SSLContext | None:
         if sealed is None:
@@ -223,8 +230,10 @@ class Deliveries(Service):
     async def flush(self, reports: list[Report]) -> None:
         ends = await self.in_store(lambda db: report.count(db, reports))
         await self.send([*report.wires(reports), *ends])
-        ids, numbers = [r.row["id"] for r in reports], [r.row["number"] for r in reports]
-        await self.in_store(lambda db: queue.reported(db, ids, numbers))
+        made, unmade = [r.hold for r in reports if r.answer], [r.hold for r in reports if not r.answer]
+        await self.in_store(lambda db: queue.reported(db, made))
+        if unmade:
+            await self.in_store(lambda db: queue.unmade(db, unmade))
         self.link.news.set()
 
     async def send(self, wires: list[report.Wire]) -> None:
@@ -247,6 +256,13 @@ class Deliveries(Service):
             await self.in_store(queue.forget)
             await self.in_store(measure)
             await self.sleep(SWEEP if len(rows) < MOST else 1.0)
+
+    @Service.task
+    async def expire(self) -> None:
+        """What has been kept for its time goes, in portions that hold nobody up."""
+        while not self.should_stop:
+            more = await self.in_store(lambda db: retention.expire(db, MOST))
+            await self.sleep(1.0 if more else EXPIRE)
 
 
 def taken(reports: asyncio.Queue[Report]) -> list[Report]:

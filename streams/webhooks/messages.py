@@ -48,6 +48,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     attempts: int = 0
     scheduled: int = 0
     due: datetime | None = None
+    traceparent: str = ""
 
 
 def message_id(stream: str) -> str:
@@ -68,15 +69,19 @@ def decide(state: Message | None, command: MessageCommand, meta: Envelope) -> tu
                 return Refusal("invalid_state", "a blocked message is not sent again")
             return (RetryRequested(trigger=trigger, due=due or meta.time),)
         case CancelMessage(reason=reason):
-            if state.state not in OPEN:
-                return (
-                    ()
-                    if state.state in ("cancelled", DISABLED)
-                    else Refusal("invalid_state", f"the message is {state.state}")
-                )
-            return (cancelled(reason),)
+            return stopped(state, reason, meta)
         case ExpireMessage():
             return (exhausted(state),) if state.state in OPEN else ()
+
+
+def stopped(state: Message, reason: str, meta: Envelope) -> tuple[Event, ...] | Refusal:
+    """An open message ends. Of one that has ended, a try that was asked for besides cannot be made: so much is told,
+    and nothing else changes; a caller has nothing there to stop."""
+    if state.state in OPEN:
+        return (cancelled(reason),)
+    if meta.cause is not None:
+        return (MessageCancelled(reason=reason, state=state.state),)
+    return () if state.state in ("cancelled", DISABLED) else Refusal("invalid_state", f"the message is {state.state}")
 
 
 def queued(command: QueueMessage) -> MessageQueued:
@@ -140,6 +145,7 @@ def apply(state: Message | None, event: Event, meta: Envelope) -> Message | None
             delays=event.delays,
             horizon=event.expires_at,
             due=meta.time,
+            traceparent=event.traceparent,
         )
     if state is None:
         return None
@@ -161,4 +167,6 @@ def apply(state: Message | None, event: Event, meta: Envelope) -> Message | None
 
 def timers(state: Message) -> tuple[Timer, ...]:
     """A message that waits behind a circuit or a pause still ends at its horizon."""
-    return (Timer("expire", state.horizon, ExpireMessage()),) if state.state in OPEN else ()
+    if state.state not in OPEN:
+        return ()
+    return (Timer("expire", state.horizon, ExpireMessage(traceparent=state.traceparent)),)

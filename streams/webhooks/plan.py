@@ -82,8 +82,8 @@ def assembled(body: Mapping[str, Any], stored: bytes, base: str) -> bytes:
     return b"".join((body["head"].encode(), orjson.dumps(link)[1:-1], stored, body["tail"].encode()))
 
 
-def size_of(body: Mapping[str, Any]) -> int:
-    return int(body.get("object_bytes", 0)) + len(body["head"]) + len(body["tail"])
+def size_of(body: Mapping[str, Any] | None) -> int:
+    return 0 if body is None else int(body.get("object_bytes", 0)) + len(body["head"]) + len(body["tail"])
 
 
 def digest(body: bytes) -> str:

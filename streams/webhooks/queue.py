@@ -10,6 +10,8 @@ from infra.postgres import Connection
 
 HOLD = "75 seconds"
 """Longer than any try, its report and the record of it: only a lost worker lets it lapse."""
+RECORDING = "5 seconds"
+"""In which the projection has what was said."""
 LANES = 200
 """Receivers looked at in one claim, fairly drawn from the organisations that have any."""
 
@@ -71,7 +73,7 @@ select m.id, m.organisation, m.receiver, m.endpoint, h.number, coalesce(m.trigge
        m.event_type, m.job, m.body, m.expires_at, m.created_at,
        m.url as callback_url, m.secret, m.headers as callback_headers,
        e.url, e.headers, e.signing, e.timeout_seconds, e.throttle_per_second, e.mtls, e.legacy_header_uses,
-       e.enabled_at,
+       e.enabled_at, m.traceparent, m.version,
        array(select s.secret from webhooks.secrets s
              where s.endpoint = e.id and (s.expires_at is null or s.expires_at > now())
              order by s.created_at desc) as secrets,
@@ -113,13 +115,22 @@ async def freed(db: Connection, worker: str) -> None:
     await db.execute("delete from streams.sending where worker = $1 and until < 'infinity'", worker)
 
 
-async def reported(db: Connection, messages: Sequence[str], numbers: Sequence[int]) -> None:
+async def reported(db: Connection, holds: Sequence[tuple[str, int]]) -> None:
     """These tries are on the log: nobody makes them again, however late the projection has them."""
+    await held(db, holds, "'infinity'")
+
+
+async def unmade(db: Connection, holds: Sequence[tuple[str, int]]) -> None:
+    """These could not be made, and that is on the log: their numbers stay free for what is asked for later."""
+    await held(db, holds, f"now() + interval '{RECORDING}'")
+
+
+async def held(db: Connection, holds: Sequence[tuple[str, int]], until: str) -> None:
     await db.execute(
-        """update streams.sending s set until = 'infinity' from unnest($1::uuid[], $2::int[]) n(message, number)
-           where (s.message, s.number) = (n.message, n.number)""",
-        list(messages),
-        list(numbers),
+        f"""update streams.sending s set until = {until} from unnest($1::uuid[], $2::int[]) n(message, number)
+            where (s.message, s.number) = (n.message, n.number)""",
+        [message for message, _ in holds],
+        [number for _, number in holds],
     )
 
 

@@ -39,7 +39,13 @@ def ended(event: Ended, meta: Envelope) -> tuple[Send, ...]:
     shown = job_id(event.kind, meta.stream)
     full, small = full_body(event, meta.stream), thin_body(event, meta.stream)
     announce = AnnounceEvent(
-        event_type=type_, event=meta.id, occurred_at=event.finished_at, job=shown, body=full, thin=small
+        event_type=type_,
+        event=meta.id,
+        occurred_at=event.finished_at,
+        job=shown,
+        body=full,
+        thin=small,
+        traceparent=event.traceparent,
     )
     sends = (Send(receivers_stream(meta.organisation), announce),)
     if event.callback is None:
@@ -61,6 +67,7 @@ def callback(asked: Callback, announce: AnnounceEvent, meta: Envelope) -> Send:
         body=announce.thin if asked.payload == "thin" else announce.body,
         secret=asked.secret,
         headers=asked.headers,
+        traceparent=announce.traceparent,
     )
     return Send(derived_id(meta.id, receiver), message)
 
@@ -81,6 +88,7 @@ def addressed(event: EventAnnounced, to: Addressee) -> QueueMessage:
         job=event.job,
         body=body if to.style == "compat" else standard(event, body),
         delays=to.delays,
+        traceparent=event.traceparent,
     )
 
 

@@ -10,7 +10,6 @@ import msgspec
 import orjson
 
 from infra.postgres import Connection
-from infra.telemetry import trace_headers
 from schemas import registry
 from schemas.base import Command, Envelope, Fact, asking
 from schemas.ids import derived_id
@@ -35,6 +34,12 @@ class Report(msgspec.Struct, frozen=True):
     headers: dict[str, str] = {}
     payload_bytes: int = 0
     payload_sha256: str = ""
+    trace: dict[str, str] = {}
+
+    @property
+    def hold(self) -> tuple[str, int]:
+        """What is held while the try is on its way: message and number."""
+        return self.row["id"], self.row["number"]
 
 
 def wires(reports: Sequence[Report]) -> list[Wire]:
@@ -76,14 +81,24 @@ def said(report: Report) -> list[Wire]:
         response_body=answer.body,
         response_truncated=answer.truncated,
         retry_after_seconds=answer.retry_after,
+        trace_id=trace_id(report.trace),
     )
     id = derived_id(row["id"], name)
-    return [wire(command, meta(row, row["id"], id)), wire(attempt, meta(row, row["id"], derived_id(id, "fact")))]
+    return [
+        wire(command, meta(row, row["id"], id), report.trace),
+        wire(attempt, meta(row, row["id"], derived_id(id, "fact")), report.trace),
+    ]
+
+
+def trace_id(trace: dict[str, str]) -> str | None:
+    """Of a `traceparent`: version, trace, span, flags."""
+    return trace["traceparent"].split("-")[1] if trace else None
 
 
 def erased(report: Report) -> list[Wire]:
     row = report.row
-    return [wire(CancelMessage(reason="erased"), meta(row, row["id"], derived_id(row["id"], "erased")))]
+    said = meta(row, row["id"], derived_id(row["id"], f"erased/{row['version']}"))
+    return [wire(CancelMessage(reason="erased"), said, report.trace)]
 
 
 def stranded(row: Any) -> Wire:
@@ -94,18 +109,19 @@ def stranded(row: Any) -> Wire:
     )
 
 
-def disable(row: Any, reason: str) -> Wire:
+def disable(report: Report, reason: str) -> Wire:
+    row = report.row
     stream = receivers_stream(row["organisation"])
     id = derived_id(row["id"], f"disable/{row['number']}")
-    return wire(DisableEndpoint(endpoint=row["endpoint"], reason=reason), meta(row, stream, id))
+    return wire(DisableEndpoint(endpoint=row["endpoint"], reason=reason), meta(row, stream, id), report.trace)
 
 
 def meta(row: Any, stream: str, id: str) -> Envelope:
     return asking(stream, organisation=row["organisation"], actor=ACTOR, id=id, cause=row["id"], correlation=row["id"])
 
 
-def wire(body: Command | Fact, envelope: Envelope) -> Wire:
-    headers = registry.headers(envelope, body, trace_headers())
+def wire(body: Command | Fact, envelope: Envelope, trace: dict[str, str] | None = None) -> Wire:
+    headers = registry.headers(envelope, body, trace)
     return body.TOPIC, envelope.stream.encode(), registry.encode(envelope, body), headers
 
 
@@ -131,7 +147,7 @@ async def count(db: Connection, reports: Sequence[Report]) -> list[Wire]:
     for report in made:
         state = states[report.row["receiver"]] = counted(states[report.row["receiver"]], report)
         if (reason := ending(state, report)) is not None:
-            ends.append(disable(report.row, reason))
+            ends.append(disable(report, reason))
     await db.execute(
         """update streams.receivers r set health = n.health::jsonb, not_before = n.not_before, updated_at = now()
            from unnest($1::uuid[], $2::text[], $3::timestamptz[]) n(receiver, health, not_before)

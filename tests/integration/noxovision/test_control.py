@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import httpx
@@ -15,6 +16,8 @@ def test_a_job_over_its_ceiling_fails_in_time(acme: httpx.Client, long_clip: byt
     job = ended(acme, location)
     assert (job["status"], job["error"]["code"]) == ("failed", "max_processing_time_exceeded")
     assert job["error"]["retryable"] is True
+    late = datetime.now(UTC) - datetime.fromisoformat(job["started_at"]) - timedelta(seconds=1)
+    assert late < timedelta(seconds=2)
     shown = acme.get(f"/jobs/{job['job_id']}").json()
     assert shown["max_processing_time_seconds"] == 1
 

@@ -42,3 +42,6 @@ def test_a_batch_without_one_good_image_fails(acme: httpx.Client) -> None:
     job = ended(acme, answer.headers["location"])
     assert (job["status"], job["error"]["code"]) == ("failed", "all_items_failed")
     assert job["started_at"] is None
+    assert [(item["index"], item["status"], item["error"]["code"]) for item in job["items"]] == [
+        (0, "failed", "invalid_base64")
+    ]

@@ -51,8 +51,8 @@ def test_an_unchanged_job_is_not_sent_again(acme: httpx.Client, clip: bytes) -> 
     again = acme.get(location, headers={"If-None-Match": first.headers["etag"]})
     assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", first.headers["etag"])
     assert acme.get(location, headers={"If-None-Match": '"another"'}).status_code == 200
-    shown = acme.get(f"/jobs/{first.json()['job_id']}", headers={"If-None-Match": first.headers["etag"]})
-    assert shown.status_code == 304
+    waited = acme.get(location, headers={"If-None-Match": first.headers["etag"], "Prefer": "wait=1"})
+    assert (waited.status_code, waited.headers["preference-applied"]) == (304, "wait=1")
 
 
 def test_a_video_cut_off_in_its_header_is_corrupt(acme: httpx.Client, clip: bytes) -> None:

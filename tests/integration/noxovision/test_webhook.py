@@ -56,6 +56,12 @@ def test_a_batch_calls_back(acme: httpx.Client, receiver: tuple[str, queue.Queue
     assert headers["x-webhook-signature"] == hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
     assert (headers["x-webhook-event"], headers["x-webhook-job-id"]) == ("image_batch.finished", job["job_id"])
     assert headers["x-own"] == "value"
+    assert "traceparent" not in headers
+    (delivery,) = acme.get("/webhooks/deliveries", params={"job_id": job["job_id"]}).json()["data"]
+    shown = acme.get(f"/jobs/{job['job_id']}")
+    assert shown.json()["webhook_delivery_ids"] == [delivery["delivery_id"]]
+    unchanged = acme.get(f"/jobs/{job['job_id']}", headers={"If-None-Match": shown.headers["etag"]})
+    assert unchanged.status_code == 304
 
 
 def test_a_failed_batch_calls_back_unsigned(acme: httpx.Client, receiver: tuple[str, queue.Queue[Call]]) -> None:

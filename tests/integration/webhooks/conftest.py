@@ -146,12 +146,17 @@ def kind_of(endpoint: str) -> str:
     return f"test.e{endpoint.replace('-', '')}"
 
 
-@pytest.fixture(scope="session")
-async def log(settings: Settings, stack: dict[str, Any]) -> AsyncIterator[Log]:
-    log = Log(settings, stack["organisations"]["acme"]["id"])
+async def started(log: Log) -> Log:
+    """Once its servers are there."""
     await log.commands.start()
     async with asyncio.timeout(20):
         while set(log.commands.parts().values()) != {"ok"}:
             await asyncio.sleep(0.05)
+    return log
+
+
+@pytest.fixture(scope="session")
+async def log(settings: Settings, stack: dict[str, Any]) -> AsyncIterator[Log]:
+    log = await started(Log(settings, stack["organisations"]["acme"]["id"]))
     yield log
     await log.commands.stop()

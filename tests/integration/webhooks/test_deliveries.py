@@ -99,12 +99,19 @@ async def test_a_stored_result_is_sent_as_it_lies(log: Log, receiver: Receiver, 
     objects, key = Objects(settings), f"results/{new_id()}"
     await objects.put(key, b'{"big":"' + b"x" * 100_000 + b'"}')
     body = Body(head='{"result":', object=key, object_bytes=100_010, tail="}")
-    await log.queue(receiver.url("/stored"), body=body)
+    sent = await log.queue(receiver.url("/stored"), body=body)
     (call,) = await receiver.until("/stored")
     assert call.body == b'{"result":' + await objects.get(key) + b"}"
     await objects.delete(key)
     gone = await log.queue(receiver.url("/gone"), body=body)
     assert (await log.until(gone, "cancelled"))["reason"] == "erased"
+    await log.until(sent, "delivered")
+    for _ in range(2):  # a try that cannot be made waits for nothing
+        await log.say(RetryMessage(), sent)
+        async with asyncio.timeout(10):
+            while (row := await log.row(sent))["ready"] is not None:
+                await asyncio.sleep(0.05)
+        assert (row["state"], row["reason"], row["attempts"]) == ("delivered", "erased", 1)
 
 
 async def test_retried_from_the_row_with_the_same_id_and_bytes(log: Log, receiver: Receiver) -> None:

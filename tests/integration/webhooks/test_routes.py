@@ -150,6 +150,31 @@ async def test_asymmetric_signatures(acme: httpx.AsyncClient, stack: dict[str, A
     await acme.delete(f"webhooks/endpoints/{one['endpoint_id']}")
 
 
+async def test_a_paused_endpoint_gets_its_messages_later(acme: httpx.AsyncClient, log: Log, receiver: Receiver) -> None:
+    endpoint = await log.endpoint(receiver.url("/paused"))
+    await changed(acme, endpoint, state="paused")
+    messages = [await log.announce(endpoint) for _ in range(2)]
+    await asyncio.sleep(1.2)
+    assert not receiver.of("/paused")
+    assert (await acme.get(f"webhooks/deliveries/{messages[0]}")).json()["state"] == "pending"
+    await changed(acme, endpoint, state="active")
+    for message in messages:
+        assert (await until_state(acme, message, "delivered"))["attempt_count"] == 1
+
+
+async def test_an_open_circuit_holds_what_comes(acme: httpx.AsyncClient, log: Log, receiver: Receiver) -> None:
+    receiver.answers["/circuit"] = failing
+    endpoint = await log.endpoint(receiver.url("/circuit"), delays=(3600,))
+    for message in [await log.announce(endpoint) for _ in range(10)]:
+        await until_state(acme, message, "retry_scheduled")
+    assert (await acme.get(f"webhooks/endpoints/{endpoint}")).json()["circuit"] == "open"
+    held = await log.announce(endpoint)
+    await asyncio.sleep(1.2)
+    waiting = (await acme.get(f"webhooks/deliveries/{held}")).json()
+    assert (waiting["state"], waiting["attempt_count"], len(receiver.of("/circuit"))) == ("pending", 0, 10)
+    assert (await acme.post(f"webhooks/deliveries/{held}/cancel")).status_code == 200
+
+
 async def test_retry_and_cancel(acme: httpx.AsyncClient, log: Log, receiver: Receiver) -> None:
     receiver.answers["/no"] = failing
     endpoint = await log.endpoint(receiver.url("/no"), delays=(3600,))

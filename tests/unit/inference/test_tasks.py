@@ -42,6 +42,7 @@ def pictures(seconds: int) -> list[NDArray[np.uint8]]:
 def test_split_segments_and_merge_make_a_result(film: Film, tools: Textless, tmp_path: Path) -> None:
     path = film(pictures(4), key=10)
     split = perform(Work("s", "split", (File(str(path)),), (), ""), tools, never)
+    assert split.spent.keys() == {"decode"}
     assert split.output["media"]["duration"] == pytest.approx(4.0)
     found = []
     for index, one in enumerate(split.output["segments"]):

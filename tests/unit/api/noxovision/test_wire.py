@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
-from typing import get_args
+from typing import cast, get_args
 
 import pytest
 from cryptography.fernet import Fernet
 from starlette.requests import Request
 
-from api.noxovision import callbacks, door, images, limits, problems, results
+from api.gateway import Gateway
+from api.noxovision import callbacks, door, images, limits, problems, results, status
 from api.noxovision.wire import WebhookConfig
 from infra.vault import Vault
 from schemas.refusals import Code
@@ -59,7 +60,16 @@ def test_ceilings_that_are_none(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("wait=5", 5), ("respond-async, wait=600", 60), ("WAIT = 7", 7), ("respond-async", None)]
+    ("text", "seconds"),
+    [
+        ("wait=5", 5),
+        ("respond-async, wait=600", 60),
+        ("WAIT = 7", 7),
+        ('wait="8"; why=not', 8),
+        ("respond-async", None),
+        ("waiting=x, handling=lenient", None),
+        ("", None),
+    ],
 )
 def test_prefer(text: str, seconds: int | None) -> None:
     assert results.wait_of(request(prefer=text)) == seconds
@@ -70,6 +80,13 @@ def test_prefer(text: str, seconds: int | None) -> None:
 )
 def test_if_none_match(said: str, same: bool) -> None:
     assert results.unchanged(request(if_none_match=said), '"a"') is same
+
+
+def test_lists_may_stand_on_several_lines() -> None:
+    lines = [(b"if-none-match", b'"b"'), (b"if-none-match", b'"a"'), (b"prefer", b"x"), (b"prefer", b"wait=3")]
+    asked = Request({"type": "http", "method": "GET", "path": "/", "headers": lines})
+    assert results.unchanged(asked, '"a"')
+    assert results.wait_of(asked) == 3
 
 
 def test_a_webhooks_secrets_are_sealed() -> None:
@@ -108,3 +125,15 @@ def test_quotas() -> None:
         quota.take("a")
     assert problem.value.status == 429
     assert 1 <= int(problem.value.headers["Retry-After"]) <= 60
+
+
+async def test_a_system_that_is_full_says_when_to_come_back() -> None:
+    figures, nobody = status.Figures(tasks_per_slot=2), cast("Gateway", None)
+    figures.keep("video", status.Speed(500.0, 500.0, 1, 1))
+    figures.keep("load", status.Load(running=1, waiting=2, slots=2))
+    assert await figures.used(nobody) == 0.75
+    await figures.admit(nobody)
+    figures.keep("load", status.Load(running=1, waiting=3, slots=2))
+    with pytest.raises(problems.Problem) as caught:
+        await figures.admit(nobody)
+    assert (caught.value.status, caught.value.code, caught.value.headers["Retry-After"]) == (503, "saturated", "20")

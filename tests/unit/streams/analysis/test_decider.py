@@ -33,7 +33,7 @@ from schemas.analysis.messages import (
 )
 from schemas.base import Envelope
 from streams.analysis.decider import DECIDER, INITIAL, apply, decide, timers
-from streams.analysis.job import LEASE, QUEUE, RETENTION, Job
+from streams.analysis.job import LEASE, QUEUE, RETENTION, Job, retention
 from streams.decision import Refusal
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -49,6 +49,20 @@ STORED = {"key": "k", "bytes": 3, "sha256": "d", "units": 1.5}
 
 def at(seconds: float = 0) -> Envelope:
     return Envelope(id="c", stream="j", organisation="o", time=NOW + timedelta(seconds=seconds))
+
+
+@pytest.mark.parametrize(
+    ("options", "hours"),
+    [
+        ({}, 168),
+        ({"retention_hours": 24}, 24),
+        ({"retention_hours": 0}, 1),
+        ({"retention_hours": 1e9}, 2160),
+        ("x", 168),
+    ],
+)
+def test_results_are_kept_as_the_organisation_has_it(options: Any, hours: int) -> None:
+    assert retention(options) == timedelta(hours=hours)
 
 
 class Story:

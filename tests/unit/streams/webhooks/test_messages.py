@@ -138,6 +138,16 @@ def test_a_blocked_message_is_not_tried_again() -> None:
     assert refusal.code == "invalid_state"
 
 
+def test_a_try_that_cannot_be_made_of_a_message_that_has_ended() -> None:
+    """Said by the sender it takes the wish back and nothing else; a caller has nothing to stop."""
+    state, _ = play(QUEUE, attempt(1, "success", 200), RetryMessage())
+    ours = msgspec.structs.replace(meta(), cause="c")
+    assert DECIDER.decide(state, CancelMessage(reason="erased"), ours) == (
+        MessageCancelled(reason="erased", state="delivered"),
+    )
+    assert isinstance(DECIDER.decide(state, CancelMessage(), meta()), Refusal)
+
+
 def test_a_disabled_endpoint_ends_its_messages_by_name() -> None:
     state, _ = play(QUEUE, CancelMessage(reason="endpoint_disabled"))
     assert isinstance(state, Message)

@@ -43,6 +43,14 @@ def test_a_finished_video() -> None:
     assert announce.body == message.body
 
 
+def test_messages_stay_in_the_trace_of_the_request() -> None:
+    sends = [send.command for send in ended(msgspec.structs.replace(FINISHED, traceparent="00-a-b-01"), META)]
+    assert [command.traceparent for command in sends if isinstance(command, QueueMessage | AnnounceEvent)] == [
+        "00-a-b-01",
+        "00-a-b-01",
+    ]
+
+
 def test_a_failed_batch() -> None:
     message = ended(FAILED, META)[0].command
     assert isinstance(message, QueueMessage)
