@@ -24,11 +24,12 @@ LIMIT = 1 << 20
 REF = "#/components/schemas/{model}"
 PROBLEM = "application/problem+json"
 PROBLEM_SCHEMA = {"$ref": REF.format(model="ProblemBody")}
+KEY_LENGTH = 128
 KEY = {
     "name": "Idempotency-Key",
     "in": "header",
     "description": "The first answer again for 24 h",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 128},
+    "schema": {"type": "string", "minLength": 1, "maxLength": KEY_LENGTH},
 }
 SORTS = ("createdAt", "updatedAt", "name")
 Item = TypeVar("Item")
@@ -149,6 +150,8 @@ def sent(shape: type[Sent], needed: bool = True) -> Callable[[Request], Coroutin
     """A dependency that reads the JSON body; it runs where it stands among the parameters: after the credential."""
 
     async def read(request: Request) -> Sent:
+        if len(request.headers.get("idempotency-key", "")) > KEY_LENGTH:
+            raise invalid("Idempotency-Key", "TOO_LONG", f"A key has {KEY_LENGTH} characters at most.")
         raw = b""
         async for chunk in request.stream():
             raw += chunk

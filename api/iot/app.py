@@ -37,6 +37,8 @@ from api.iot import (
     provisioning,
     quarantine,
     readings,
+    renewal,
+    rollouts,
     sensors,
     specs,
 )
@@ -48,6 +50,7 @@ PARTS = ("/api/v1", "/api/v3", "/api/schemas")
 ROUTERS = (
     specs.router,
     provisioning.router,
+    renewal.router,
     devices.router,
     places.router,
     sensors.router,
@@ -55,6 +58,7 @@ ROUTERS = (
     ingest.router,
     dashboards.router,
     exports.router,
+    rollouts.router,
     firmware.router,
     billing.router,
     profiles.router,

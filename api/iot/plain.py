@@ -11,10 +11,11 @@ from pydantic import BaseModel
 from api.auth import Caller
 from api.gateway import Gateway, asked
 from api.iot.answers import Page, of, present, stamp
-from api.iot.problems import absent, invalid
+from api.iot.problems import absent, in_use, invalid
 from infra.postgres import Row
 from projections.records import queries as records
 from schemas.records.messages import PutRecord, RetireRecord
+from streams.records import kinds
 
 SORTS = {"createdAt": "created_at", "updatedAt": "updated_at", "name": "name"}
 
@@ -84,7 +85,24 @@ async def needed(gate: Gateway, caller: Caller, kind: str, id: str, field: str, 
 
 
 async def retired(gate: Gateway, caller: Caller, kind: str, id: str) -> None:
+    """Takes a record out of use.
+
+    Errors: Problem 409 while others hold it.
+    """
+    await free(gate, caller, kind, kind, id)
     await gate.ask(RetireRecord(kind=kind), stream=id, caller=caller)
+
+
+async def free(gate: Gateway, caller: Caller, kind: str, told: str, *ids: str) -> None:
+    """Nobody holds any of these: what the caller has just put is seen, which the record itself hears of a moment later.
+
+    Errors: Problem 409, as `told` is refused.
+    """
+    if not (holders := kinds.holders(kind)):
+        return
+    async with gate.reading(caller) as db:
+        if await records.holds(db, holders, ids):
+            raise in_use(told)
 
 
 def members(body: BaseModel) -> dict[str, Any]:

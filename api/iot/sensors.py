@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from api.auth import Caller
 from api.gateway import Gate, Gateway
-from api.iot import plain, values, wire
+from api.iot import leaving, plain, values, wire
 from api.iot.answers import (
     Answer,
     Body,
@@ -227,7 +227,7 @@ async def update_component(
 @router.delete("/components/{componentId}", **told(None, 403, 404, 409, status=204))
 async def delete_component(id: ComponentId, caller: Admin, gate: Gate) -> Answer:
     """Delete a component; its sensors go with it"""
-    await plain.retired(gate, caller, COMPONENT, (await component_row(gate, caller, id))["id"])
+    await leaving.with_component(gate, caller, (await component_row(gate, caller, id))["id"])
     return Answer(None, 204)
 
 

@@ -235,6 +235,11 @@ async def weighed(db: Connection, stores: Reader, fact: Readings, meta: Envelope
     return Weighed(len(fresh) - repeated, len(fits) - len(fresh) + repeated, tuple(aside["id"]))
 
 
+async def answered(db: Connection, id: str) -> Row | None:
+    """What was answered to the first readings under a key."""
+    return await db.fetchrow("select * from telemetry.accepted where id = $1", id)
+
+
 def extent(fresh: pl.DataFrame) -> tuple[int, int]:
     low, high = fresh["ts"].min(), fresh["ts"].max()
     return (low, high) if isinstance(low, int) and isinstance(high, int) else (0, 0)
