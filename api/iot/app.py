@@ -41,6 +41,7 @@ from api.iot import (
     rollouts,
     sensors,
     specs,
+    trials,
 )
 from api.iot.annotations import router as annotations_router
 from api.iot.answers import Answer, described, told
@@ -67,6 +68,7 @@ ROUTERS = (
     pairs.router,
     classes.router,
     quarantine.router,
+    trials.router,
     alerting.router,
     organization.router,
     members.router,

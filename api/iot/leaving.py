@@ -16,7 +16,7 @@ AT_ONCE = 16
 
 
 async def with_device(gate: Gateway, caller: Caller, device: str) -> None:
-    """Cameras, rules, pairs and bindings; components and sensors live no longer than their device."""
+    """Cameras, rules, pairs and bindings, then components; sensors live no longer than these."""
     async with gate.reading(caller) as db:
         parts, _ = await records.page(db, COMPONENT, where={"device": device}, limit=ALL)
         pairs = records.on_device("primaryComponentId", "referenceComponentId", device)
@@ -27,6 +27,7 @@ async def with_device(gate: Gateway, caller: Caller, device: str) -> None:
             *await bound(db, device, *(part["id"] for part in parts)),
         ]
     await all_retired(gate, caller, found)
+    await all_retired(gate, caller, parts)
 
 
 async def with_component(gate: Gateway, caller: Caller, id: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ from fastapi import Request
 from pydantic import BaseModel
 
 from api.auth import Caller
-from api.gateway import Gateway, asked
+from api.gateway import Gateway, Refused, asked
 from api.iot.answers import Page, of, present, stamp
 from api.iot.problems import absent, in_use, invalid
 from infra.postgres import Row
@@ -17,6 +18,8 @@ from projections.records import queries as records
 from schemas.records.messages import PutRecord, RetireRecord
 from streams.records import kinds
 
+HEARING = (0.05, 0.1, 0.2, 0.4, 0.8, 0.0)
+"""Pauses until a record has heard that who held it is gone."""
 SORTS = {"createdAt": "created_at", "updatedAt": "updated_at", "name": "name"}
 
 
@@ -89,12 +92,19 @@ async def retired(gate: Gateway, caller: Caller, kind: str, id: str) -> None:
 
     Errors: Problem 409 while others hold it.
     """
-    await free(gate, caller, kind, kind, id)
-    await gate.ask(RetireRecord(kind=kind), stream=id, caller=caller)
+    for pause in HEARING:
+        await free(gate, caller, kind, kind, id)
+        try:
+            await gate.ask(RetireRecord(kind=kind), stream=id, caller=caller)
+            return
+        except Refused as refusal:
+            if refusal.code != "still_referenced" or not pause:
+                raise
+            await asyncio.sleep(pause)
 
 
 async def free(gate: Gateway, caller: Caller, kind: str, told: str, *ids: str) -> None:
-    """Nobody holds any of these: what the caller has just put is seen, which the record itself hears of a moment later.
+    """Nobody holds any of these: what the caller has just put is seen, of which the record itself hears a moment later.
 
     Errors: Problem 409, as `told` is refused.
     """

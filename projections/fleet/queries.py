@@ -193,7 +193,7 @@ async def running(
 ) -> dict[str, list[datetime]]:
     """When each of these devices has said that it runs a version, from a moment on."""
     rows = await stores.rows(
-        """select device, groupArray(ts) as times from checkins
+        """select device, groupArray(toUnixTimestamp64Micro(ts)) as times from checkins
            where organisation = {org:String} and device in {devices:Array(String)}
              and ts >= fromUnixTimestamp64Micro({since:Int64}, 'UTC')
              and JSONExtractString(metrics, 'firmwareVersion') = {version:String}
@@ -204,7 +204,8 @@ async def running(
         since=micros(since),
         version=version,
     )
-    return {row["device"]: row["times"] for row in rows}
+    start = datetime(1970, 1, 1, tzinfo=UTC)
+    return {row["device"]: [start + timedelta(microseconds=at) for at in row["times"]] for row in rows}
 
 
 class Orders(msgspec.Struct, frozen=True, kw_only=True):

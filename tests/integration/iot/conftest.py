@@ -6,7 +6,7 @@ import asyncio
 import io
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 import fastavro
 import httpx
@@ -16,7 +16,11 @@ from aiokafka import AIOKafkaProducer
 
 from schemas.ids import new_id
 
-Produce = Callable[[str, list[dict[str, Any]]], Awaitable[None]]
+
+class Produce(Protocol):
+    async def __call__(self, device: str, readings: list[dict[str, Any]], at: datetime | None = None) -> None: ...
+
+
 NOW = datetime.now(UTC).replace(microsecond=0)
 MS = int(NOW.timestamp() * 1000)
 
@@ -79,7 +83,9 @@ async def virtual(of: httpx.AsyncClient, **more: Any) -> str:
 
 @pytest.fixture
 async def produce(stack: dict[str, Any]) -> AsyncIterator[Produce]:
-    """Publishes readings of a device of acme: the schema from the registry, Avro, Confluent's frame, one a message."""
+    """Publishes readings of a device of acme: the schema from the registry, Avro, Confluent's frame, one a message.
+
+    `at`: when they were sent."""
     producer = AIOKafkaProducer(bootstrap_servers=stack["kafka"], acks="all")
     await producer.start()
     async with httpx.AsyncClient(base_url=stack["api"]) as registry:
@@ -87,12 +93,12 @@ async def produce(stack: dict[str, Any]) -> AsyncIterator[Produce]:
     schema = fastavro.parse_schema(orjson.loads(subject["schema"]))
     prefix = b"\0" + int(subject["id"]).to_bytes(4, "big")
 
-    async def send(device: str, readings: list[dict[str, Any]]) -> None:
+    async def send(device: str, readings: list[dict[str, Any]], at: datetime | None = None) -> None:
         id = new_id()
         organisation = stack["organisations"]["acme"]["id"]
         envelope = {"id": id, "stream": device, "organisation": organisation, "correlation": id}
         out = io.BytesIO()
-        datum = {"envelope": {**envelope, "time": datetime.now(UTC)}, "device": device, "readings": readings}
+        datum = {"envelope": {**envelope, "time": at or datetime.now(UTC)}, "device": device, "readings": readings}
         fastavro.schemaless_writer(out, schema, datum)
         await producer.send_and_wait("telemetry.readings", prefix + out.getvalue(), key=device.encode())
 
