@@ -119,7 +119,7 @@ def component(row: Row) -> dict[str, Any]:
 
 
 def sensor(row: Row) -> dict[str, Any]:
-    body = row["body"]
+    body, told = row["body"], {**(row["field"] or {}), **row["body"]}
     return present(
         id=row["id"],
         deviceId=body["device"],
@@ -127,9 +127,9 @@ def sensor(row: Row) -> dict[str, Any]:
         key=body["key"],
         name=body.get("name") or body["key"],
         valueType=body["value_type"],
-        unit=body.get("unit"),
-        min=body.get("min"),
-        max=body.get("max"),
+        unit=told.get("unit"),
+        min=told.get("min"),
+        max=told.get("max"),
         autoCreated=body.get("auto_created", False),
         lastTimestamp=stamp(row["ts"], "milliseconds"),
         lastValue=values.newest(row, body["value_type"]),

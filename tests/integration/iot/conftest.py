@@ -21,6 +21,8 @@ class Produce(Protocol):
     async def __call__(self, device: str, readings: list[dict[str, Any]], at: datetime | None = None) -> None: ...
 
 
+Beat = Callable[..., Awaitable[list[dict[str, Any]]]]
+Agent = tuple[str, Beat]
 NOW = datetime.now(UTC).replace(microsecond=0)
 MS = int(NOW.timestamp() * 1000)
 
@@ -79,6 +81,26 @@ async def nobody(stack: dict[str, Any]) -> AsyncIterator[httpx.AsyncClient]:
 async def virtual(of: httpx.AsyncClient, **more: Any) -> str:
     """Id of a new virtual device."""
     return str(good(await of.post("/devices", json={"name": f"virtual {new_id()}", **more}), 201)["id"])
+
+
+@pytest.fixture
+async def agent(acme: httpx.AsyncClient, stack: dict[str, Any]) -> AsyncIterator[Agent]:
+    """A device that checks in, and its beat: what it is asked to do."""
+    mark, user = new_id(), {"Authorization": f"Bearer {stack['organisations']['acme']['acusight']['token']}"}
+    async with httpx.AsyncClient(base_url=f"{stack['api']}/api", timeout=20) as door:
+        token = good(await door.post("/provisioning-tokens", headers=user, json={"name": mark}), 201)["data"]["token"]
+        asked = {"token": token, "device_info": {"device_id": mark, "name": mark}}
+        own = good(await door.post("/devices/provision", json=asked), 201)["data"]["api_key"]
+
+        async def beat(**said: Any) -> list[dict[str, Any]]:
+            answer = await door.post("/device/checkin", headers={"X-Device-Key": own}, json=said)
+            actions: list[dict[str, Any]] = good(answer)["data"]["actions"]
+            return actions
+
+        async def listed() -> Any:
+            return good(await acme.get("/devices", params={"q": mark}))["content"]
+
+        yield (await until(listed))[0]["id"], beat
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from infra.settings import Settings
 from schemas.base import asking
 from schemas.ids import new_id
 from schemas.records.messages import RetireRecord
-from tests.integration.iot.conftest import NOW, good, problem, virtual
+from tests.integration.iot.conftest import NOW, good, problem, sensor_of, virtual
 
 pytestmark = pytest.mark.stack
 CONDITION = {"type": "VALUE", "operator": "GREATER_THAN", "value": 30}
@@ -89,7 +89,7 @@ async def test_a_component_stays_while_a_pair_names_it(acme: httpx.AsyncClient) 
 async def profiles(of: httpx.AsyncClient) -> tuple[str, dict[str, str]]:
     """Key of an installed pack, and the ids of the profiles that it brought."""
     mark = new_id()
-    fields = [{"name": "temp", "type": "DOUBLE", "required": True, "writable": True}]
+    fields = [{"name": "temp", "type": "DOUBLE", "required": True, "writable": True, "unit": "Cel", "max": 80}]
     part = {"key": "main", "sensorProfileName": mark, "sensorProfileVersion": "1.0", "required": True}
     manifest = {
         "key": f"p-{mark}",
@@ -114,6 +114,10 @@ async def test_a_device_has_what_its_profile_lists(acme: httpx.AsyncClient) -> N
         assert (shown["id"], shown["version"]) == (declared, "1.0")
         (part,) = good(await acme.get(f"/devices/{device}/components"))
         assert (part["key"], part["sensorProfile"]["id"]) == ("main", brought["SENSOR_PROFILE"])
+    structured = {"componentKey": "main", "timestamp": NOW.isoformat(), "values": {"temp": 21.5}}
+    good(await acme.post("/readings", json={"deviceId": made[1], "readings": [structured]}), 202)
+    measured = good(await acme.get(f"/sensors/{await sensor_of(acme, made[1], 'temp')}"))
+    assert (measured["unit"], measured["max"], measured["autoCreated"]) == ("Cel", 80, True)
     listed = good(await acme.get("/devices", params={"deviceProfileId": declared}))["content"]
     assert {one["deviceProfile"]["id"] for one in listed} == {declared}
     problem(await acme.delete(f"/packs/{pack}/install"), 409, "PACK_IN_USE")

@@ -3,39 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import httpx
 import pytest
 
 from schemas.ids import new_id
-from tests.integration.iot.conftest import good, problem, until, virtual
+from tests.integration.iot.conftest import Agent, good, problem, until, virtual
 from tests.integration.iot.test_groups import put
 
 pytestmark = pytest.mark.stack
-Beat = Callable[..., Awaitable[list[dict[str, Any]]]]
 BINARY = b"firmware"
-
-
-@pytest.fixture
-async def device(acme: httpx.AsyncClient, stack: dict[str, Any]) -> AsyncIterator[tuple[str, Beat]]:
-    """A device that checks in, and its beat: what it is asked to do."""
-    mark, user = new_id(), {"Authorization": f"Bearer {stack['organisations']['acme']['acusight']['token']}"}
-    async with httpx.AsyncClient(base_url=f"{stack['api']}/api", timeout=20) as door:
-        token = good(await door.post("/provisioning-tokens", headers=user, json={"name": mark}), 201)["data"]["token"]
-        asked = {"token": token, "device_info": {"device_id": mark, "name": mark}}
-        own = good(await door.post("/devices/provision", json=asked), 201)["data"]["api_key"]
-
-        async def beat(**said: Any) -> list[dict[str, Any]]:
-            answer = await door.post("/device/checkin", headers={"X-Device-Key": own}, json=said)
-            actions: list[dict[str, Any]] = good(answer)["data"]["actions"]
-            return actions
-
-        async def listed() -> Any:
-            return good(await acme.get("/devices", params={"q": mark}))["content"]
-
-        yield (await until(listed))[0]["id"], beat
 
 
 async def published(of: httpx.AsyncClient, **more: Any) -> str:
@@ -54,10 +32,8 @@ def target(type: str, id: str) -> dict[str, Any]:
     return {"targetType": type, "targetId": id}
 
 
-async def test_a_device_counts_once_it_reports_the_version(
-    acme: httpx.AsyncClient, device: tuple[str, Beat], stack: dict[str, Any]
-) -> None:
-    id, beat = device
+async def test_a_device_counts_once_it_reports_the_version(acme: httpx.AsyncClient, agent: Agent) -> None:
+    id, beat = agent
     firmware = await published(acme)
     made = good(await acme.post(f"/firmware/{firmware}/deployments", json=target("DEVICE", id)), 201)
     assert (made["status"], made["total"], made["succeeded"], made["failed"]) == ("IN_PROGRESS", 1, 0, 0)
@@ -83,8 +59,8 @@ async def test_a_device_counts_once_it_reports_the_version(
     good(await acme.delete(f"/firmware/{firmware}"), 204)
 
 
-async def test_a_device_that_fails_fails_the_rollout(acme: httpx.AsyncClient, device: tuple[str, Beat]) -> None:
-    id, beat = device
+async def test_a_device_that_fails_fails_the_rollout(acme: httpx.AsyncClient, agent: Agent) -> None:
+    id, beat = agent
     name = good(await acme.get(f"/devices/{id}"))["name"]
     tag = new_id()
     good(await acme.put(f"/devices/{id}", json={"name": name, "tags": [tag]}))
@@ -102,15 +78,13 @@ async def test_a_device_that_fails_fails_the_rollout(acme: httpx.AsyncClient, de
     assert good(await acme.get(f"/firmware/deployments/{made['id']}"))["status"] == "FAILED"
 
 
-async def test_not_every_target_can_take_it(
-    acme: httpx.AsyncClient, globex: httpx.AsyncClient, device: tuple[str, Beat]
-) -> None:
+async def test_not_every_target_can_take_it(acme: httpx.AsyncClient, globex: httpx.AsyncClient, agent: Agent) -> None:
     place = f"/firmware/{await published(acme)}/deployments"
     problem(await acme.post(place, json=target("DEVICE", await virtual(acme))), 409, "DEVICE_NOT_CONNECTABLE")
     problem(await acme.post(place, json=target("DEVICE", new_id())), 404, "NOT_FOUND")
     problem(await acme.post(place, json=target("DEVICE", await virtual(globex))), 404, "NOT_FOUND")
     problem(await acme.post(place, json=target("COMPONENT", new_id())), 400, "VALIDATION_FAILED")
-    problem(await globex.post(place, json=target("DEVICE", device[0])), 404, "NOT_FOUND")
+    problem(await globex.post(place, json=target("DEVICE", agent[0])), 404, "NOT_FOUND")
     only = f"/firmware/{await published(acme, deviceProfileName='other')}/deployments"
-    problem(await acme.post(only, json=target("DEVICE", device[0])), 422, "INVALID_REFERENCE")
+    problem(await acme.post(only, json=target("DEVICE", agent[0])), 422, "INVALID_REFERENCE")
     problem(await acme.get(f"/firmware/deployments/{new_id()}"), 404, "NOT_FOUND")
