@@ -162,7 +162,8 @@ left join records.records p on p.organisation = c.organisation and p.kind = 'sen
                            and p.id = c.body ->> 'profile'
 left join lateral (
     select field from jsonb_array_elements(p.body -> 'fields') field
-    where field ->> 'name' = regexp_replace(s.body ->> 'key', '\[\d+\]$', '')) f on true
+    where field ->> 'name' in (s.body ->> 'key', regexp_replace(s.body ->> 'key', '(\[\d+\])?(_v\d+)?$', '')) limit 1
+) f on true
 where s.kind = 'sensor' and s.retired_at is null
 """
 """A sensor lives while its component and its device do; `field` is what the component's profile says of it."""

@@ -83,6 +83,33 @@ async def test_a_key_is_good_for_one_answer(acme: httpx.AsyncClient) -> None:
     assert (again["accepted"], again["duplicates"]) == (0, 1)
 
 
+async def test_a_component_moves_on_to_another_major(acme: httpx.AsyncClient) -> None:
+    mark, plain = new_id(), {"required": False, "writable": False}
+    old = [{"name": "temp", "type": "BIGINT", **plain}, {"name": "a", "type": "ARRAY", "itemType": "DOUBLE", **plain}]
+    new = [{"name": "temp", "type": "TEXT", "unit": "Cel", **plain}]
+    versions = [{"name": mark, "version": v, "fields": fields} for v, fields in (("1.0", old), ("2.0", new))]
+    manifest = {"key": f"p-{mark}", "name": "P", "version": "1.0.0", "sensorProfiles": versions}
+    good(await acme.post("/packs", json=manifest), 201)
+    items = good(await acme.post(f"/packs/{manifest['key']}/install"))["items"]
+    profiles = {item["version"]: item["resourceId"] for item in items}
+    device = await virtual(acme)
+    body = {"deviceId": device, "key": "n1", "sensorProfileId": profiles["1.0"]}
+    component = good(await acme.post("/components", json=body), 201)["id"]
+
+    async def measure(ms: int, **values: Any) -> dict[str, Any]:
+        return await send(acme, device, {"componentKey": "n1", "timestamp": iso(ms), "values": values})
+
+    assert (await measure(MS, temp=1, a=[1.5, 2.5]))["quarantined"] == 0
+    assert (await measure(MS, temp="warm"))["quarantined"] == 1
+    first = [await sensor_of(acme, device, key) for key in ("temp", "a[0]", "a[1]")]
+    good(await acme.put(f"/components/{component}", json={"name": "n", "sensorProfileId": profiles["2.0"]}))
+    assert (await measure(MS, temp="warm"))["quarantined"] == 0
+    beside = good(await acme.get(f"/sensors/{await sensor_of(acme, device, 'temp_v2')}"))
+    assert (beside["valueType"], beside["unit"], beside["lastValue"]) == ("TEXT", "Cel", "warm")
+    kept = good(await acme.get(f"/readings/sensor/{first[0]}", params={"from": iso(MS)}))
+    assert [point["value"] for point in kept["points"]] == [1]
+
+
 async def test_what_does_not_fit_is_counted(acme: httpx.AsyncClient) -> None:
     device = await virtual(acme)
     await send(acme, device, reading("flag", MS, True))
