@@ -34,7 +34,8 @@ order by (c.body ->> 'key') <> 'default', s.created_at, s.id
 FIELDS_SQL = """
 select p.id as profile, f ->> 'name' as field,
        case when f ->> 'type' = 'ARRAY' then f ->> 'itemType' else f ->> 'type' end as field_type,
-       (f ->> 'min')::double precision as field_low, (f ->> 'max')::double precision as field_high, coalesce((f ->> 'required')::boolean, false) as required,
+       (f ->> 'min')::double precision as field_low, (f ->> 'max')::double precision as field_high,
+       coalesce((f ->> 'required')::boolean, false) as required,
        case when f ->> 'type' = 'ARRAY' then coalesce((f ->> 'minItems')::bigint, 0) end as least,
        case when f ->> 'type' = 'ARRAY' then coalesce((f ->> 'maxItems')::bigint, 64) end as most,
        (f ->> 'maxLength')::bigint as longest
