@@ -14,6 +14,8 @@ import orjson
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from infra.commands import Commands
+from infra.settings import Settings
 from schemas.ids import new_id
 
 
@@ -101,6 +103,18 @@ async def agent(acme: httpx.AsyncClient, stack: dict[str, Any]) -> AsyncIterator
             return good(await acme.get("/devices", params={"q": mark}))["content"]
 
         yield (await until(listed))[0]["id"], beat
+
+
+@pytest.fixture
+async def commands(settings: Settings) -> AsyncIterator[Commands]:
+    """Another way in than this surface."""
+    made = Commands(settings)
+    await made.start()
+    async with asyncio.timeout(20):
+        while set(made.parts().values()) != {"ok"}:
+            await asyncio.sleep(0.05)
+    yield made
+    await made.stop()
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +9,6 @@ import httpx
 import pytest
 
 from infra.commands import Commands, Refused
-from infra.settings import Settings
 from schemas.base import asking
 from schemas.ids import new_id
 from schemas.records.messages import RetireRecord
@@ -19,18 +16,6 @@ from tests.integration.iot.conftest import NOW, good, problem, sensor_of, virtua
 
 pytestmark = pytest.mark.stack
 CONDITION = {"type": "VALUE", "operator": "GREATER_THAN", "value": 30}
-
-
-@pytest.fixture
-async def commands(settings: Settings) -> AsyncIterator[Commands]:
-    """Another way in than this surface."""
-    made = Commands(settings)
-    await made.start()
-    async with asyncio.timeout(20):
-        while set(made.parts().values()) != {"ok"}:
-            await asyncio.sleep(0.05)
-    yield made
-    await made.stop()
 
 
 async def component(of: httpx.AsyncClient, device: str, key: str) -> str:

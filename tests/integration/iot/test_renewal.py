@@ -61,13 +61,13 @@ def signed(authority: Authority, key: Key, device: str, organisation: str, start
 
 
 async def grown_old(
-    acme: httpx.AsyncClient, settings: Settings, organisation: str, age: timedelta
+    acme: httpx.AsyncClient, commands: Commands, authority: Authority, organisation: str
 ) -> tuple[str, x509.Certificate]:
-    """A device and its certificate, issued some time ago."""
+    """A device and its certificate, in its last third."""
     minted = good(await acme.post("/devices/registration/tokens", json={"deviceName": f"old {new_id()}"}), 201)
     device, key = minted["deviceId"], ec.generate_private_key(ec.SECP256R1())
-    start = datetime.now(UTC).replace(microsecond=0) - age
-    made = signed(Authority(settings), key, device, organisation, start)
+    start = datetime.now(UTC).replace(microsecond=0) - timedelta(days=21)
+    made = signed(authority, key, device, organisation, start)
     issue = IssueCertificate(
         token=minted["tokenId"],
         serial_number=f"{made.serial_number:x}",
@@ -76,21 +76,15 @@ async def grown_old(
         not_before=start,
         not_after=made.not_valid_after_utc,
     )
-    commands = Commands(settings)
-    await commands.start()
-    async with asyncio.timeout(20):
-        while set(commands.parts().values()) != {"ok"}:
-            await asyncio.sleep(0.05)
-    await commands.submit(issue, asking(device, organisation=organisation))
-    await commands.stop()
+    await commands.submit(issue, asking(device, organisation=organisation), wait=20)
     return device, made
 
 
 async def test_a_certificate_is_renewed_in_its_last_third(
-    acme: httpx.AsyncClient, door: httpx.AsyncClient, settings: Settings, stack: dict[str, Any]
+    acme: httpx.AsyncClient, door: httpx.AsyncClient, commands: Commands, settings: Settings, stack: dict[str, Any]
 ) -> None:
     organisation = stack["organisations"]["acme"]["id"]
-    device, old = await grown_old(acme, settings, organisation, timedelta(days=21))
+    device, old = await grown_old(acme, commands, Authority(settings), organisation)
     key = ec.generate_private_key(ec.SECP256R1())
     bad = await door.post(RENEW, json={"csr": "nonsense"}, headers=shown(old))
     problem(bad, 400, "INVALID_CSR")
@@ -111,11 +105,12 @@ async def test_who_shows_no_certificate_of_ours_gets_none(
     acme: httpx.AsyncClient,
     door: httpx.AsyncClient,
     nobody: httpx.AsyncClient,
+    commands: Commands,
     settings: Settings,
     stack: dict[str, Any],
 ) -> None:
     organisation = stack["organisations"]["acme"]["id"]
-    device, old = await grown_old(acme, settings, organisation, timedelta(days=21))
+    device, old = await grown_old(acme, commands, Authority(settings), organisation)
     key = ec.generate_private_key(ec.SECP256R1())
     ask = {"csr": csr(key)}
     start = datetime.now(UTC) - timedelta(days=21)
