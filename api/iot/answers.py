@@ -108,6 +108,17 @@ class Page(msgspec.Struct, frozen=True):
         field, _, direction = self.sort.partition(",")
         return field, direction == "desc"
 
+    @property
+    def newest_first(self) -> bool:
+        """The direction of what is only sorted by when it was made.
+
+        Errors: Problem 400 for another field.
+        """
+        field, descending = self.order
+        if field != "createdAt":
+            raise invalid("sort", "INVALID_ENUM", "Sort by createdAt.")
+        return descending
+
     def answer(self, rows: Sequence[Any], total: int) -> Answer:
         page = {"number": self.number, "size": self.size, "totalElements": total, "totalPages": ceil(total / self.size)}
         return Answer({"content": list(rows), "page": page})

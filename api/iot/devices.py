@@ -233,6 +233,8 @@ async def list_health(
     row = await row_of(gate, caller, id)
     end = moment(to) if to else datetime.now(UTC)
     begin = moment(start) if start else end - timedelta(days=1)
+    if begin > end:
+        raise invalid("from", "OUT_OF_RANGE", "from comes before to.")
     said = await fleet.checkins(request.app.state.columns, caller.organisation, row["id"], begin, end, limit)
     return Answer(
         [wire.health(row["id"], s["ts"], orjson.loads(s["metrics"]), s["ip_address"], row["online"]) for s in said]

@@ -115,9 +115,12 @@ async def list_registration_tokens(
     gate: Gate,
     status: Annotated[wire.TokenStatus, Query(description="default PENDING")] = "PENDING",
 ) -> Answer:
-    """List registration tokens, newest first"""
+    """List registration tokens"""
+    newest = page.newest_first
     async with gate.reading(caller) as db:
-        rows, total = await provisioning.tokens(db, KIND, status=status, limit=page.size, offset=page.offset)
+        rows, total = await provisioning.tokens(
+            db, KIND, status=status, limit=page.size, offset=page.offset, descending=newest
+        )
     return page.answer([wire.token(row) for row in rows], total)
 
 

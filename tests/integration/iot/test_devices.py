@@ -101,6 +101,17 @@ async def test_a_token_names_its_own_fields(acme: httpx.AsyncClient) -> None:
         assert said["errors"][0]["field"] == field
 
 
+async def test_lists_say_what_they_cannot_do(acme: httpx.AsyncClient) -> None:
+    tokens = "/devices/registration/tokens"
+    made = [good(await acme.post(tokens, json={"deviceName": new_id()}), 201)["tokenId"] for _ in range(2)]
+    for order, expected in (("asc", made), ("desc", made[::-1])):
+        found = good(await acme.get(tokens, params={"sort": f"createdAt,{order}", "size": 200}))["content"]
+        assert [one["id"] for one in found if one["id"] in made] == expected
+    problem(await acme.get(tokens, params={"sort": "name,asc"}), 400, "VALIDATION_FAILED")
+    span = {"from": "2026-03-02T00:00:00Z", "to": "2026-03-01T00:00:00Z"}
+    problem(await acme.get(f"/devices/{await virtual(acme)}/health/history", params=span), 400, "VALIDATION_FAILED")
+
+
 async def test_a_key_has_a_length(acme: httpx.AsyncClient) -> None:
     body = {"name": f"key {new_id()}"}
     said = problem(
