@@ -11,8 +11,10 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from starlette.routing import Mount, Route
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import objects as object_links
@@ -74,41 +76,37 @@ class RequestId:
             await self.app(scope, receive, named)
 
 
-def create(config: settings.Settings | None = None) -> FastAPI:
+def create(config: settings.Settings | None = None) -> Starlette:
     """The application. Surfaces are handed one `State`; nothing is global."""
     config = config or settings.load()
     telemetry.set_up(config, "api")
     state = State(config)
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
         await state.gateway.start()
         yield
         await state.gateway.stop()
         await state.columns.close()
 
-    app = FastAPI(title="Sightlog", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(RequestId)
-    add_operations(app, state)
-    app.include_router(object_links.router(state.objects))
-    acusight.add_pages(app, state)
-    app.router.routes += nx.identity_routes(state)
-    app.router.routes.append(iot.mounted(state))
-    for prefix, build in SURFACES:
-        app.mount(prefix, build(state))
-    take_line_breaks(app)
-    return app
+    surfaces = [Mount(prefix, build(state)) for prefix, build in SURFACES]
+    doors = [*nx.identity_routes(state), iot.mounted(state), *surfaces, Mount("", operations(state))]
+    take_line_breaks(doors)
+    return Starlette(routes=doors, lifespan=lifespan, middleware=[Middleware(RequestId)])
 
 
-def take_line_breaks(app: FastAPI) -> None:
+def take_line_breaks(routes: list[BaseRoute]) -> None:
     """A path with a line break in it is the surface's to refuse, in its own form: Starlette's patterns stop there."""
-    for route in app.router.routes:
+    for route in routes:
         if isinstance(route, Mount | Route):
             route.path_regex = re.compile(route.path_regex.pattern, re.DOTALL)
 
 
-def add_operations(app: FastAPI, state: State) -> None:
-    """What operators and verifiers of tokens ask for."""
+def operations(state: State) -> FastAPI:
+    """What stands beside the surfaces: for operators, verifiers of tokens, holders of links, and who sets up."""
+    app = FastAPI(title="Sightlog", docs_url=None, redoc_url=None, openapi_url=None)
+    app.include_router(object_links.router(state.objects))
+    acusight.add_pages(app, state)
 
     @app.get("/healthz")
     async def healthz() -> dict[str, bool]:
@@ -122,15 +120,19 @@ def add_operations(app: FastAPI, state: State) -> None:
 
     @app.get("/metrics")
     async def metrics() -> Response:
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+        return Response(telemetry.metrics(), media_type=CONTENT_TYPE_LATEST)
 
     @app.get("/.well-known/jwks.json")
     async def jwks() -> dict[str, Any]:
         return state.identity.jwks()
 
+    return app
+
 
 def main() -> None:
     config = settings.load()
+    if config.api.workers > 1:
+        telemetry.count_together(config)
     uvicorn.run(
         "api.app:create",
         factory=True,
@@ -143,6 +145,7 @@ def main() -> None:
         log_level="warning",
         server_header=False,
         timeout_graceful_shutdown=5,
+        timeout_worker_healthcheck=60,  # with 5 s, a busy machine kills workers that still import
     )
 
 

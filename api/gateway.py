@@ -9,14 +9,19 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
 import msgspec
 from fastapi import Depends, Request
 
 from api.auth import Caller
+from api.lookups import OWNERS, Lookups
 from infra.commands import WAIT, Commands, Done, Pending, Refused, Unavailable
+from infra.postgres import Row
+from infra.secrets import digest
 from infra.settings import Settings
+from projections.tenancy import queries as tenancy
 from schemas.base import Command, Fact, asking
 from schemas.ids import derived_id, new_id
 
@@ -55,6 +60,24 @@ class Gateway(Commands):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings, settings.postgres.api, size=8)
+        self.lookups = Lookups()
+        self.notices = 0
+        self.lost = 0
+        self.changes_of: dict[str, int] = {}
+
+    def changed(self, told: set[tuple[str, str]] | None) -> None:
+        super().changed(told)
+        self.notices += 1
+        if told is None:
+            self.lost = self.notices
+        for _, organisation in told or ():
+            self.changes_of[organisation] = self.notices
+        if told is None or any(context in OWNERS for context, _ in told):
+            self.lookups.forget()
+
+    def changed_since(self, organisation: str, notices: int) -> bool:
+        """Whether the organisation recorded anything (or may have) after so many notices."""
+        return max(self.lost, self.changes_of.get(organisation, 0)) > notices
 
     async def ask(
         self,
@@ -91,6 +114,24 @@ class Gateway(Commands):
     def reading(self, caller: Caller) -> AbstractAsyncContextManager[Any]:
         """A read-only transaction that sees the caller's organisation."""
         return self.read(caller.organisation)
+
+    async def recalled(
+        self, question: tuple[str, ...], query: Callable[[Any], Awaitable[Result]], organisation: str = ""
+    ) -> Result:
+        """What `query` finds of who may call (tenancy, provisioning): remembered until either records anything."""
+
+        async def look() -> Result:
+            async with self.read(organisation) as db:
+                return await query(db)
+
+        return await (self.lookups.ask(question, look) if self.listening else look())
+
+    async def api_key(self, secret: str) -> Row | None:
+        """The live API key that is this secret, of any dialect."""
+        wanted = digest(secret)
+        row = await self.recalled(("api key", wanted), lambda db: tenancy.key(db, wanted))
+        lapsed = row is not None and row["expires_at"] is not None and row["expires_at"] <= datetime.now(UTC)
+        return None if lapsed else row
 
     async def shown(self, caller: Caller, query: Callable[[Any], Awaitable[Result | None]]) -> Result | None:
         """What another context's projection shows in the end, after reactions; None when it takes too long."""

@@ -16,6 +16,7 @@ from typing import Any, Literal
 RejectedCode = Literal[
     "model_too_large",
     "not_onnx",
+    "not_convertible",
     "opset_unsupported",
     "external_data",
     "too_many_nodes",

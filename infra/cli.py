@@ -30,8 +30,15 @@ def stop(message: str) -> NoReturn:
 
 def call(module: str, name: str, *args: object) -> Any:
     """A command that lives in another folder."""
-    result = getattr(importlib.import_module(module), name)(*args)
-    return asyncio.run(result) if inspect.iscoroutine(result) else result
+    try:
+        result = getattr(importlib.import_module(module), name)(*args)
+        return asyncio.run(result) if inspect.iscoroutine(result) else result
+    except Exception as problem:
+        from infra.failures import words
+
+        if (said := words(problem)) is None:
+            raise
+        stop(said)
 
 
 @app.command()
@@ -66,7 +73,9 @@ def status() -> None:
     states = stack.status(load())
     table = Table("part", "state", "pid", "up", "ready")
     for part in states:
-        table.add_row(part.name, part.state, str(part.pid or ""), f"{part.seconds} s", "yes" if part.ready else "no")
+        table.add_row(
+            part.name, part.state, str(part.pid or ""), f"{part.seconds} s", "yes" if part.ready else part.why
+        )
     out.print(table)
     if not all(part.ready for part in states):
         raise typer.Exit(1)
@@ -104,14 +113,68 @@ def rebuild(name: Annotated[str, typer.Argument(help="A projection, or `streams`
 
 
 @app.command()
+def replay(
+    topic: Annotated[str | None, typer.Option(help="Only what was put aside from this topic.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Only what was put aside for this, as in `not_avro`.")] = None,
+) -> None:
+    """Put dead letters back where they came from, after a fix; what was put back before stays out."""
+    from infra.replay import counted
+
+    fates = call("infra.replay", "replay", load(), topic, reason)
+    if not fates:
+        say("no dead letters wait")
+        return
+    table = Table("topic", "reason", "letters", "now")
+    for (origin, said, fate), count in counted(fates).items():
+        table.add_row(origin, said, str(count), fate)
+    out.print(table)
+
+
+@app.command()
 def token(
     organisation: Annotated[str, typer.Argument(help="An organisation's short name.")] = "acme",
     role: Annotated[str, typer.Option(help="What the bearer may do.")] = "owner",
     dialect: Annotated[str, typer.Option(help="The API it opens: acusight or iot.")] = "iot",
 ) -> None:
     """Print an access token for an organisation."""
+    out.print(call("infra.seed", "token", load(), organisation, role, dialect), soft_wrap=True, markup=False)
+
+
+@app.command("second-factor")
+def second_factor(
+    email: Annotated[str, typer.Argument(help="An account.")],
+    off: Annotated[bool, typer.Option("--off", help="Ask for codes no longer.")] = False,
+) -> None:
+    """Ask an account for one-time codes at sign-in; print what its authenticator app takes in."""
     try:
-        out.print(call("infra.seed", "token", load(), organisation, role, dialect), soft_wrap=True, markup=False)
+        address = call("api.operators", "second_factor", load(), email, off)
+    except ValueError as problem:
+        stop(str(problem))
+    out.print(address or "off", soft_wrap=True, markup=False)
+
+
+@app.command("site-key")
+def site_key(
+    organisation: Annotated[str, typer.Argument(help="Id of an organisation.")],
+    site: Annotated[str, typer.Argument(help="Id of a site of it.")],
+) -> None:
+    """Make a key that an Nx site signs in with; print it."""
+    try:
+        out.print(call("api.operators", "site_key", load(), organisation, site), markup=False)
+    except ValueError as problem:
+        stop(str(problem))
+
+
+@app.command()
+def partner(
+    name: Annotated[str, typer.Argument(help="Its name.")],
+    over: Annotated[list[str], typer.Option(help="Id of an organisation under it.")],
+    member: Annotated[list[str], typer.Option(help="E-mail of somebody who acts as it.")],
+    role: Annotated[str, typer.Option(help="What they may do in those organisations.")] = "member",
+) -> None:
+    """Make a channel partner over organisations; print its id."""
+    try:
+        out.print(call("api.operators", "partner", load(), name, over, member, role), markup=False)
     except ValueError as problem:
         stop(str(problem))
 

@@ -28,6 +28,8 @@ PROBE = 2.0
 """Seconds between questions whether Kafka is there: while it is not, a write is refused at once."""
 LOOK = 0.25
 """Seconds after which the tables are asked, in case a notice was lost."""
+BUSY, GATHER = 8, 0.005
+"""With so many commands under way, those of a moment (seconds) go out together: one request to Kafka, not one each."""
 
 
 class Done:
@@ -74,6 +76,7 @@ class Commands:
         self.recorded: dict[tuple[str, str], list[asyncio.Future[int]]] = {}
         self.changes: set[asyncio.Event] = set()
         self.tasks: list[asyncio.Task[None]] = []
+        self.departure: asyncio.Event | None = None
 
     async def start(self) -> None:
         """Opens the pool; producer and listener connect when their servers are there."""
@@ -118,6 +121,7 @@ class Commands:
             try:
                 await connection.add_listener("outcomes", self.on_outcomes)
                 await connection.add_listener("recorded", self.on_recorded)
+                self.changed(None)
                 self.listening = True
                 await lost.wait()
             except postgres.AWAY:
@@ -133,10 +137,15 @@ class Commands:
                 future.set_result(outcome)
 
     def on_recorded(self, _connection: Any, _pid: int, _channel: str, payload: Any) -> None:
-        for context, stream, version in orjson.loads(payload):
+        told = orjson.loads(payload)
+        for context, stream, version, _ in told:
             for future in self.recorded.get((context, stream), ()):
                 if not future.done():
                     future.set_result(version)
+        self.changed({(context, organisation) for context, _, _, organisation in told})
+
+    def changed(self, _told: set[tuple[str, str]] | None) -> None:
+        """These contexts recorded something of these organisations; None: notices may have been lost."""
         for change in self.changes:
             change.set()
 
@@ -171,6 +180,8 @@ class Commands:
         recorded: asyncio.Future[int] = loop.create_future()
         self.recorded.setdefault(place, []).append(recorded)
         try:
+            if len(self.outcomes) > BUSY:
+                await self.together()
             await self.send(command, meta)
             async with asyncio.timeout(wait):
                 done = judged(await self.settled(outcome, lambda: self.find_outcome(meta.id)))
@@ -182,6 +193,18 @@ class Commands:
         finally:
             self.outcomes.pop(meta.id, None)
             self.forget(place, recorded)
+
+    async def together(self) -> None:
+        """Waits for the next common departure."""
+        if self.departure is None:
+            self.departure = asyncio.Event()
+            asyncio.get_running_loop().call_later(GATHER, self.depart)
+        await self.departure.wait()
+
+    def depart(self) -> None:
+        if self.departure is not None:
+            self.departure.set()
+            self.departure = None
 
     def forget(self, place: tuple[str, str], future: asyncio.Future[int]) -> None:
         waiting = self.recorded.get(place, [])

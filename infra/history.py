@@ -20,8 +20,8 @@ async def history(settings: Settings, topics: Iterable[str]) -> AsyncIterator[li
     consumer = AIOKafkaConsumer(
         **kafka.connection(settings), enable_auto_commit=False, max_partition_fetch_bytes=8 << 20
     )
-    await consumer.start()
     try:
+        await consumer.start()
         places = [TopicPartition(topic, p) for topic in topics for p in range(kafka.topics()[topic].partitions)]
         consumer.assign(places)
         await consumer.seek_to_beginning(*places)

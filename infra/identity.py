@@ -9,6 +9,8 @@ import asyncio
 import base64
 import time
 import warnings
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Literal
 
 import httpx
@@ -22,6 +24,7 @@ from joserfc.jwk import KeySet, OKPKey
 from infra.settings import Issuer, Settings
 from schemas.ids import new_id
 
+Signed = Callable[[str], dict[str, Any]]
 Dialect = Literal["nx", "acusight", "iot", "noxovision", "console"]
 ALGORITHMS = ["EdDSA", "Ed25519", "ES256", "RS256"]
 SKEW = 60
@@ -46,6 +49,7 @@ class Identity:
         self.issuer = settings.identity.issuer
         self.seconds = settings.identity.token_seconds
         self.key = signing_key(settings)
+        self.signed = signed_by(self.key)
         self.outside = {issuer.issuer: Outside(issuer) for issuer in settings.identity.issuers}
 
     def jwks(self) -> dict[str, Any]:
@@ -70,7 +74,7 @@ class Identity:
             return outside.translated(
                 verified(token, await outside.keys(), outside.issuer.issuer, outside.issuer.audience)
             )
-        return verified(token, self.key, self.issuer, dialect)
+        return verified(token, self.signed, self.issuer, dialect)
 
 
 class Outside:
@@ -78,11 +82,11 @@ class Outside:
 
     def __init__(self, issuer: Issuer) -> None:
         self.issuer = issuer
-        self.known: KeySet | None = None
+        self.known: Signed | None = None
         self.fetched = 0.0
         self.lock = asyncio.Lock()
 
-    async def keys(self) -> KeySet:
+    async def keys(self) -> Signed:
         async with self.lock:
             if self.known is None or time.monotonic() - self.fetched > 3600:
                 async with httpx.AsyncClient(timeout=5) as client:
@@ -92,7 +96,7 @@ class Outside:
                             await client.get(f"{self.issuer.issuer.rstrip('/')}/.well-known/openid-configuration")
                         ).json()["jwks_uri"]
                     )
-                    self.known = KeySet.import_key_set((await client.get(url)).json())
+                    self.known = signed_by(KeySet.import_key_set((await client.get(url)).json()))
                 self.fetched = time.monotonic()
             return self.known
 
@@ -117,9 +121,22 @@ def unverified(token: str) -> dict[str, Any]:
         raise InvalidToken("not a JWT") from problem
 
 
-def verified(token: str, key: Any, issuer: str, audience: str) -> dict[str, Any]:
+def signed_by(key: Any) -> Signed:
+    """Claims of a token that `key` signed. A signature that was good stays good: it is checked once.
+
+    Errors of what it returns: JoseError, ValueError.
+    """
+
+    @lru_cache(4096)
+    def claims(token: str) -> dict[str, Any]:
+        return jwt.decode(token, key, algorithms=ALGORITHMS).claims
+
+    return claims
+
+
+def verified(token: str, signed: Signed, issuer: str, audience: str) -> dict[str, Any]:
     try:
-        claims = dict(jwt.decode(token, key, algorithms=ALGORITHMS).claims)
+        claims = dict(signed(token))
     except (JoseError, ValueError) as problem:
         raise InvalidToken("signature") from problem
     now, wanted = time.time(), claims.get("aud")

@@ -15,6 +15,10 @@ def outcome(o: Any) -> list[Any]:
     return [o.command, o.context, o.stream, o.version, o.events, o.code, o.detail, o.field]
 
 
+def recorded(context: str, e: Any) -> list[Any]:
+    return [context, e.stream, e.version, e.organisation]
+
+
 def packed(items: Iterable[list[Any]]) -> list[str]:
     """The items as JSON arrays, as few as they fit in; `select pg_notify(channel, text)` sends each on commit."""
     payloads: list[list[bytes]] = []

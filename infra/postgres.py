@@ -28,8 +28,30 @@ AWAY = (
 """What a server that is down, starting or stopping raises: worth waiting for."""
 
 
+class Pooled(RuntimeError):
+    """A transaction pooler stands before the server: what is set on a connection would reach another's reads."""
+
+
+class Tenant(asyncpg.Connection):
+    """A connection that remembers which organisation's rows it sees: reads of one follow each other without a word."""
+
+    organisation: str | None = None
+
+    async def enter(self, organisation: str) -> None:
+        """Sets the organisation for what is read next; with an empty one no tenant's row is seen."""
+        if self.organisation != organisation:
+            self.organisation = None
+            await self.execute("select set_config('sightlog.organisation', $1, false)", organisation)
+            self.organisation = organisation
+
+
 async def prepare(connection: asyncpg.Connection) -> None:
-    """Ids travel as text, JSON as values."""
+    """Ids travel as text, JSON as values.
+
+    Errors: Pooled when the server that answers is not the one that was connected to.
+    """
+    if await connection.fetchval("select pg_backend_pid()") != connection.get_server_pid():
+        raise Pooled("connect to Postgres itself: notices and row-level security need a session of their own")
     await connection.set_type_codec(
         "jsonb", schema="pg_catalog", encoder=lambda v: orjson.dumps(v).decode(), decoder=orjson.loads
     )
@@ -37,12 +59,21 @@ async def prepare(connection: asyncpg.Connection) -> None:
 
 
 async def kept(_connection: asyncpg.Connection) -> None:
-    """Nothing of a session outlives its transaction here, so a connection goes back as it is."""
+    """A connection goes back as it is: whoever takes it says whose rows it is to see."""
 
 
 async def pool(dsn: str, *, size: int = 4) -> Pool:
     """A pool of at most `size` connections, all made on demand."""
-    return await asyncpg.create_pool(dsn, min_size=0, max_size=size, init=prepare, reset=kept, command_timeout=30)
+    return await asyncpg.create_pool(
+        dsn,
+        min_size=0,
+        max_size=size,
+        init=prepare,
+        reset=kept,
+        command_timeout=30,
+        connection_class=Tenant,
+        statement_cache_size=256,
+    )
 
 
 async def connect(dsn: str) -> asyncpg.Connection:
@@ -54,7 +85,12 @@ async def connect(dsn: str) -> asyncpg.Connection:
 
 @asynccontextmanager
 async def reading(pool: Pool, organisation: str) -> AsyncIterator[Any]:
-    """A read-only transaction that sees the rows of one organisation (of none, when it is empty)."""
-    async with pool.acquire() as connection, connection.transaction(readonly=True):
-        await connection.execute("select set_config('sightlog.organisation', $1, true)", organisation)
+    """A connection whose reads see the rows of one organisation (of none, when it is empty).
+
+    Each statement sees what is committed when it begins, as it would in a transaction at this isolation level; so there
+    is none, and a read is one round trip.
+    """
+    async with pool.acquire() as connection:
+        tenant: Any = connection
+        await tenant.enter(organisation)
         yield connection

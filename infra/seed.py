@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.commands import Commands, Refused
+from infra.failures import Unknown
 from infra.identity import Identity, hash_password
 from infra.secrets import digest, mint
 from infra.settings import Settings
@@ -123,13 +124,13 @@ def credentials(name: str, secrets: dict[str, str], identity: Identity) -> dict[
 def token(settings: Settings, organisation: str, role: str = "owner", dialect: str = "iot") -> str:
     """A bearer token of an hour for one dialect, as the seeded owner of an organisation.
 
-    Errors: ValueError when there is no such organisation or dialect.
+    Errors: Unknown for the organisation or the dialect.
     """
     if organisation not in ORGANISATIONS:
-        raise ValueError(f"no organisation {organisation!r}; there are {', '.join(ORGANISATIONS)}")
+        raise Unknown(f"no organisation {organisation!r}; there are {', '.join(ORGANISATIONS)}")
     org, user, identity = id_of(organisation), user_of(organisation), Identity(settings)
     if dialect == "acusight":
         return identity.issue("acusight", user, organization_id=org, roles=[role], email=email_of(organisation))
     if dialect == "iot":
         return identity.issue("iot", user, org=org, role=role.upper(), email=email_of(organisation))
-    raise ValueError("tokens are for acusight or iot; Nx signs in at /cdb/oauth2/token, Noxovision has keys")
+    raise Unknown("tokens are for acusight or iot; Nx signs in at /cdb/oauth2/token, Noxovision has keys")

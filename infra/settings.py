@@ -82,6 +82,8 @@ class Identity(Group):
     signing_key_file: Path = Path()
     issuers: tuple[Issuer, ...] = ()
     token_seconds: int = Field(default=3600, ge=60)
+    operators: tuple[str, ...] = ()
+    """E-mails of those who run the platform: only they make a catalogue public."""
 
 
 class Webhooks(Group):

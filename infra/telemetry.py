@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 import logging
+import os
+import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import orjson
+import psutil
 import structlog
 from aiohttp import web
 from opentelemetry import propagate, trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Metric,
+    generate_latest,
+)
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 
 from infra.settings import Settings
 
@@ -29,6 +43,8 @@ TASK_SECONDS = Histogram("sightlog_analysis_task_seconds", "Time of one analysis
 DEAD_LETTERS = Counter("sightlog_dead_letters_total", "Messages put aside", ["topic", "reason"])
 STOPPED = Gauge("sightlog_projection_stopped", "1 while a projection stands still", ["projection"])
 
+TOGETHER = "PROMETHEUS_MULTIPROC_DIR"
+"""Where prometheus_client finds the directory in which several processes count together."""
 Ready = Callable[[], Mapping[str, str]]
 """Part -> `ok` or what is unwell with it."""
 
@@ -80,11 +96,49 @@ def trace_headers() -> dict[str, str]:
     return carrier
 
 
+def count_together(settings: Settings) -> None:
+    """The processes that this one starts count together, from nothing; to be called before it starts them."""
+    folder = settings.var / "metrics" / settings.process
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    os.environ[TOGETHER] = str(folder)
+
+
+def metrics() -> bytes:
+    """What `/metrics` says: of all that count together, whichever of them is asked, else of this process."""
+    if TOGETHER not in os.environ:
+        return generate_latest()
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    registry.register(Family())
+    return generate_latest(registry)
+
+
+class Family(Collector):
+    """What `process_*` says of one process, for this one, its siblings and their parent."""
+
+    def collect(self) -> Iterator[Metric]:
+        parent = psutil.Process(os.getppid())
+        memory, seconds, files = map(sum, zip(*map(used, (parent, *parent.children(recursive=True))), strict=True))
+        yield GaugeMetricFamily("process_resident_memory_bytes", "Resident memory", memory)
+        yield CounterMetricFamily("process_cpu_seconds", "Processor time, of the user and the system", seconds)
+        yield GaugeMetricFamily("process_open_fds", "Open files", files)
+
+
+def used(process: psutil.Process) -> tuple[float, float, float]:
+    """Memory, processor time and files; nothing of one that has just ended."""
+    try:
+        with process.oneshot():
+            return process.memory_info().rss, sum(process.cpu_times()[:2]), process.num_fds()
+    except psutil.NoSuchProcess:
+        return 0, 0, 0
+
+
 async def serve_metrics(settings: Settings, process: str, ready: Ready) -> web.AppRunner:
     """`/metrics`, `/healthz` and `/readyz` (503 while a part is unwell, naming it) on the process's own port."""
 
-    async def metrics(_: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    async def shown(_: web.Request) -> web.Response:
+        return web.Response(body=metrics(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def readyz(_: web.Request) -> web.Response:
         parts = dict(ready())
@@ -95,7 +149,7 @@ async def serve_metrics(settings: Settings, process: str, ready: Ready) -> web.A
         return web.json_response({"alive": True})
 
     app = web.Application()
-    app.add_routes([web.get("/metrics", metrics), web.get("/readyz", readyz), web.get("/healthz", healthz)])
+    app.add_routes([web.get("/metrics", shown), web.get("/readyz", readyz), web.get("/healthz", healthz)])
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, settings.metrics.host, getattr(settings.metrics, process)).start()

@@ -14,6 +14,7 @@ from faust.types import EventT, StreamT
 from mode import CrashingSupervisor, Service
 
 from infra import kafka, telemetry
+from infra.consumer import Consumer
 from infra.settings import Settings
 
 log = structlog.get_logger()
@@ -59,7 +60,7 @@ def app(settings: Settings, process: str) -> App:
     """
     datadir = settings.var / "faust" / process
     datadir.mkdir(parents=True, exist_ok=True)
-    return App(
+    made = App(
         f"sightlog-{process}",
         broker=f"aiokafka://{settings.kafka.bootstrap}",
         broker_credentials=credentials(settings),
@@ -74,11 +75,13 @@ def app(settings: Settings, process: str) -> App:
         topic_allow_declare=False,
         topic_partitions=4,
         stream_wait_empty=False,
-        stream_buffer_maxsize=1024,
+        stream_buffer_maxsize=16_384,
         web_enabled=False,
         agent_supervisor=CrashingSupervisor,
         datadir=str(datadir),
     )
+    made.transport.Consumer = Consumer  # type: ignore[misc]
+    return made
 
 
 def credentials(settings: Settings) -> Any:
@@ -100,23 +103,21 @@ def raw_topic(app: faust.App, names: list[str]) -> Any:
 async def batches(stream: StreamT[Any], limit: int = BATCH) -> AsyncIterator[list[EventT[Any]]]:
     """What has arrived, in batches that grow under load; nothing is acknowledged.
 
-    A message that comes alone waits for nothing. When several came together more are on their way, and a moment's wait
+    A message that comes alone waits for nothing. After several in one batch more are on their way, and a moment's wait
     makes one transaction of what would have been many.
     """
     batch: list[EventT[Any]] = []
-    gathered = False
+    drained = stream.channel.empty  # type: ignore[attr-defined]
+    gathering = False
     async for event in stream.noack().events():  # type: ignore[attr-defined]
         batch.append(event)
-        if len(batch) < limit and stream.channel.empty():  # type: ignore[attr-defined]
-            if len(batch) > 1 and not gathered:
-                gathered = True
-                await asyncio.sleep(GATHER)
-            if not stream.channel.empty():  # type: ignore[attr-defined]
-                continue
-        elif len(batch) < limit:
+        if gathering:
+            gathering = False
+            await asyncio.sleep(GATHER)
+        if len(batch) < limit and not drained():
             continue
         yield batch
-        batch, gathered = [], False
+        batch, gathering = [], len(batch) > 1
 
 
 async def patiently(work: Callable[[], Awaitable[Result]], away: tuple[type[BaseException], ...], what: str) -> Result:

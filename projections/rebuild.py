@@ -5,6 +5,7 @@ from __future__ import annotations
 import structlog
 
 from infra import kafka, migrate, postgres
+from infra.failures import Unknown
 from infra.history import history
 from infra.settings import Settings, load
 from projections import runner
@@ -17,7 +18,7 @@ from schemas import registry
 log = structlog.get_logger()
 
 
-class UnknownProjection(ValueError):
+class UnknownProjection(Unknown):
     """There is no projection, lane or write side of this name."""
 
 

@@ -33,9 +33,7 @@ async def write(db: Connection, projection: Projection, batch: Sequence[Record],
     fresh = await unseen(db, into, fresh)
     for group in groups(row for r in fresh for row in projection.rows(r.received.body, r.received.envelope)):
         await save(db, into, group)
-    notices = (
-        [] if schema else notify.packed([into, r.received.envelope.stream, r.received.envelope.version] for r in batch)
-    )
+    notices = [] if schema else notify.packed(notify.recorded(into, r.received.envelope) for r in batch)
     await advance(db, into, batch, fresh, notices)
     EVENTS.labels(into).inc(len(fresh))
 

@@ -41,7 +41,7 @@ class Process:
 
 
 def build(config: settings.Settings) -> worker.App:
-    """One agent over all commands, one over all events, timers beside them."""
+    """One agent over all commands, one over the events that anything follows from, timers beside them."""
     app, process = worker.app(config, "streams"), Process(config)
     app.begin = process.open
     app.when_assigned(process.assigned)
@@ -50,7 +50,9 @@ def build(config: settings.Settings) -> worker.App:
     async def commands(stream: StreamT[Any]) -> None:
         await agents.decide(stream, process.runtime)
 
-    @app.agent(worker.raw_topic(app, kafka.names("events")), concurrency=1, name="events")
+    reacted_to = sorted({event.TOPIC for event in REACTIONS})
+
+    @app.agent(worker.raw_topic(app, reacted_to), concurrency=1, name="events")
     async def events(stream: StreamT[Any]) -> None:
         await agents.react(stream, process.runtime.producer, REACTIONS)
 

@@ -1,15 +1,17 @@
 """What every test may ask for: the real local stack, started once, and the settings that point at it."""
 
+import asyncio
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from infra.commands import Commands
 from infra.local import record
 from infra.settings import Settings, load
 
@@ -50,3 +52,15 @@ def stack() -> Iterator[dict[str, Any]]:
 def settings(stack: dict[str, Any]) -> Settings:
     """The settings of the running test stack."""
     return load()
+
+
+@pytest.fixture
+async def log(settings: Settings) -> AsyncIterator[Commands]:
+    """A way to the log, as a worker has it."""
+    commands = Commands(settings)
+    await commands.start()
+    async with asyncio.timeout(30):
+        while set(commands.parts().values()) != {"ok"}:
+            await asyncio.sleep(0.05)
+    yield commands
+    await commands.stop()

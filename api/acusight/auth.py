@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
 import msgspec
 from fastapi import Depends, Request
-from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import APIKeyHeader, HTTPBearer
 
 from api.acusight.problems import Problem, absent
-from api.auth import Caller, at_least
-from api.gateway import Gate, Gateway, Refused
+from api.auth import Caller, Credential, at_least, bearer
+from api.gateway import Gateway, Refused
 from infra.identity import Identity, InvalidToken
 from infra.postgres import Row
 from infra.secrets import digest
@@ -29,24 +28,21 @@ DEVICE_KEY = APIKeyHeader(name="X-Device-Key", auto_error=False, scheme_name="de
 NOBODY = Problem("UNAUTHORIZED", "A valid credential is needed.")
 
 
-async def user(
-    request: Request, gate: Gate, bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)]
-) -> Caller:
+async def user(request: Request) -> Caller:
     """A person with a token for this dialect."""
     identity: Identity = request.app.state.identity
-    if bearer is None:
+    gate: Gateway = request.app.state.gateway
+    token = bearer(request)
+    if token is None:
         raise NOBODY
     try:
-        claims = await identity.check("acusight", bearer.credentials)
+        claims = await identity.check("acusight", token)
     except InvalidToken:
         raise NOBODY from None
     organisation = await organisation_of(gate, claims)
     subject = str(claims["sub"])
     caller = Caller(organisation=organisation, actor=subject, role="viewer", surface="acusight", user=subject)
     return msgspec.structs.replace(caller, role=await role_of(gate, caller, claims))
-
-
-User = Annotated[Caller, Depends(user)]
 
 
 async def organisation_of(gate: Gateway, claims: dict[str, Any]) -> str:
@@ -59,8 +55,7 @@ async def organisation_of(gate: Gateway, claims: dict[str, Any]) -> str:
             raise NOBODY
         return said.lower()
     own = derived_id(str(claims["iss"]), claims["sub"])
-    async with gate.read(own) as db:
-        there = await tenancy.organisation(db)
+    there = await gate.recalled(("organisation", own), tenancy.organisation, own)
     if there is None:
         await create_organisation(gate, own, claims)
     return own
@@ -82,19 +77,19 @@ async def role_of(gate: Gateway, caller: Caller, claims: dict[str, Any]) -> str:
     if said is not None:
         named = [said] if isinstance(said, str) else said if isinstance(said, list) else []
         return max((role for role in named if role in ROLES), key=ROLES.index, default="none")
-    async with gate.reading(caller) as db:
-        members = await tenancy.members(db)
+    members = await gate.recalled(("members", caller.organisation), tenancy.members, caller.organisation)
     roles = {row["user"]: str(row["role"]) for row in members}
     return roles.get(caller.actor, "viewer" if len(members) > 1 else "admin")
 
 
-def needs(role: str) -> Callable[[Caller], Coroutine[Any, Any, Caller]]:
-    async def checked(caller: User) -> Caller:
+def needs(role: str) -> Credential[Caller]:
+    async def checked(request: Request) -> Caller:
+        caller = await user(request)
         if not at_least(caller, role):
             raise Problem("FORBIDDEN", f"This needs the role {role}.")
         return caller
 
-    return checked
+    return Credential(BEARER, checked)
 
 
 Viewer = Annotated[Caller, Depends(needs("viewer"))]
@@ -113,12 +108,14 @@ class Device(msgspec.Struct, frozen=True):
         return str(self.row["id"])
 
 
-async def device(gate: Gate, key: Annotated[str | None, Depends(DEVICE_KEY)]) -> Device:
+async def device(request: Request) -> Device:
     """A device of any admission."""
+    gate: Gateway = request.app.state.gateway
+    key = request.headers.get(DEVICE_KEY.model.name)
     if key is None or not KEY.fullmatch(key):
         raise NOBODY
-    async with gate.read("") as db:
-        found = await provisioning.key_of(db, digest(key))
+    wanted = digest(key)
+    found = await gate.recalled(("device key", wanted), lambda db: provisioning.key_of(db, wanted))
     if found is None:
         raise NOBODY
     caller = Caller(
@@ -135,17 +132,16 @@ async def device(gate: Gate, key: Annotated[str | None, Depends(DEVICE_KEY)]) ->
     return Device(caller, row)
 
 
-Known = Annotated[Device, Depends(device)]
-
-
-async def admitted(known: Known) -> Device:
+async def admitted(request: Request) -> Device:
     """A device that has been let in."""
+    known = await device(request)
     if known.row["status"] in ("PENDING", "REJECTED"):
         raise Problem("FORBIDDEN", "The device has not been approved.")
     return known
 
 
-Admitted = Annotated[Device, Depends(admitted)]
+Known = Annotated[Device, Depends(Credential(DEVICE_KEY, device))]
+Admitted = Annotated[Device, Depends(Credential(DEVICE_KEY, admitted))]
 
 
 async def device_row(gate: Gateway, caller: Caller, device_id: str) -> Row:

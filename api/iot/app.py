@@ -45,6 +45,8 @@ from api.iot import (
 )
 from api.iot.annotations import router as annotations_router
 from api.iot.answers import Answer, described, told
+from api.iot.auth import known
+from api.lasting import Lasting
 
 BASE = "/api"
 PARTS = ("/api/v1", "/api/v3", "/api/schemas")
@@ -83,6 +85,12 @@ ROUTERS = (
     desired.router,
     artefacts.router,
 )
+LASTING = frozenset(
+    f"{verb}_{one}"
+    for many in ("sites", "device_groups", "components", "sensors", "sensor_profiles", "device_profiles", "dashboards")
+    for verb, one in (("list", many), ("get", many[:-1]))
+)
+"""Routes that show records and what events made of devices: no facts, no clock, no other organisation."""
 STATE = ("settings", "gateway", "identity", "objects", "vault", "columns")
 
 
@@ -97,7 +105,7 @@ class Part(Mount):
 
 
 def mounted(state: Any) -> Mount:
-    return Part(BASE, app=build(state))
+    return Part(BASE, app=Lasting(build(state), state.gateway, known, LASTING))
 
 
 def build(state: Any) -> FastAPI:

@@ -206,7 +206,7 @@ async def numbered(request: Request, gate: Gateway, caller: Caller, kept: dict[s
     raise AssertionError
 
 
-@router.post("/upload-url", **told(UploadUrl, 400, 403, 413, status=201, body=UploadUrlRequest))
+@router.post("/upload-url", **told(UploadUrl, 400, 403, 413, status=201, body=UploadUrlRequest, keyed=False))
 async def create_upload_url(
     request: Request, caller: Admin, body: Annotated[UploadUrlRequest, Depends(sent(UploadUrlRequest))]
 ) -> Answer:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Depends, Request
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import HTTPBearer
 
-from api.auth import Caller, at_least
-from api.gateway import Gate, Gateway
+from api.auth import Caller, Credential, at_least, bearer
+from api.gateway import Gateway
 from api.iot.problems import Problem
 from infra.identity import Identity, InvalidToken
-from infra.secrets import digest
-from projections.tenancy import queries as tenancy
 from schemas.ids import is_id
 
 KEY = "sk_"
@@ -22,20 +19,18 @@ BEARER = HTTPBearer(auto_error=False, scheme_name="bearerAuth", description="A s
 NOBODY = Problem(401, "UNAUTHENTICATED", "A valid credential is needed.")
 
 
-async def known(
-    request: Request, gate: Gate, bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)]
-) -> Caller:
+async def known(request: Request) -> Caller:
     """Errors: Problem 401 for a credential that is missing, unknown, revoked, expired, or of another dialect."""
-    if bearer is None:
+    token = bearer(request)
+    if token is None:
         raise NOBODY
-    if bearer.credentials.startswith(KEY):
-        return await program(gate, bearer.credentials)
-    return await person(request.app.state.identity, bearer.credentials)
+    if token.startswith(KEY):
+        return await program(request.app.state.gateway, token)
+    return await person(request.app.state.identity, token)
 
 
 async def program(gate: Gateway, key: str) -> Caller:
-    async with gate.read("") as db:
-        row = await tenancy.key(db, digest(key))
+    row = await gate.api_key(key)
     if row is None or row["surface"] != "iot":
         raise NOBODY
     return Caller(organisation=row["organisation"], actor=row["id"], role=row["role"], surface="iot")
@@ -54,15 +49,17 @@ async def person(identity: Identity, token: str) -> Caller:
     )
 
 
-def needs(role: str) -> Callable[[Caller], Coroutine[Any, Any, Caller]]:
+def needs(role: str) -> Credential[Caller]:
     """A caller whose role reaches `role`."""
 
-    async def check(caller: Annotated[Caller, Depends(known)]) -> Caller:
+    async def check(request: Request) -> Caller:
+        caller = await known(request)
         if not at_least(caller, role):
             raise Problem(403, "INSUFFICIENT_ROLE", f"This needs the role {role.upper()}.")
+        request.state.caller = caller
         return caller
 
-    return check
+    return Credential(BEARER, check)
 
 
 Member = Annotated[Caller, Depends(needs("member"))]

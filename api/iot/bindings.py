@@ -102,7 +102,7 @@ async def list_bindings(
     return page.answer(await shown(gate, caller, rows), total)
 
 
-PUT = told(DesiredStateBinding, 400, 403, 404, 409, 413, 422, status=201, body=BindingPut)
+PUT = told(DesiredStateBinding, 400, 403, 404, 409, 413, 422, status=201, body=BindingPut, keyed=False)
 PUT["responses"][200] = {"model": DesiredStateBinding}
 
 

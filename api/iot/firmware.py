@@ -195,7 +195,7 @@ async def moved(gate: Gateway, caller: Caller, row: Row, status: str) -> None:
 
 @router.post(
     "/{firmwareId}/download-tokens",
-    **told(FirmwareDownloadToken, 400, 403, 404, 409, 413, status=201, body=FirmwareDownloadTokenCreate),
+    **told(FirmwareDownloadToken, 400, 403, 404, 409, 413, status=201, body=FirmwareDownloadTokenCreate, keyed=False),
 )
 async def create_download_token(
     request: Request,

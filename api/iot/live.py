@@ -120,7 +120,7 @@ async def open_sessions(gate: Gateway, caller: Caller, where: dict[str, Any]) ->
     return [(row, said) for row in rows for said, now in [await found(gate, caller, row)] if now in OPEN]
 
 
-START = told(LiveSession, 400, 404, 409, 413, status=201, body=LiveSessionCreate)
+START = told(LiveSession, 400, 404, 409, 413, status=201, body=LiveSessionCreate, keyed=False)
 START["responses"][200] = {"model": LiveSession}
 
 

@@ -169,7 +169,7 @@ async def list_api_keys(caller: Admin, page: Paged, gate: Gate) -> Answer:
     return cut(page, [shown(row) for row in reversed(await keys(gate, caller))])
 
 
-@router.post("/api-keys", **told(ApiKeyCreated, 400, 403, 413, status=201, body=ApiKeyCreate))
+@router.post("/api-keys", **told(ApiKeyCreated, 400, 403, 413, status=201, body=ApiKeyCreate, keyed=False))
 async def create_api_key(
     caller: Admin, body: Annotated[ApiKeyCreate, Depends(sent(ApiKeyCreate))], gate: Gate
 ) -> Answer:

@@ -7,11 +7,8 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from api.auth import Caller
-from api.gateway import Gate
+from api.auth import Caller, bearer
 from api.noxovision.problems import Problem
-from infra.secrets import digest
-from projections.tenancy import queries
 
 PREFIX = "nvk_"
 SCOPES = ("submit", "read", "webhooks", "allowlist", "admin")
@@ -20,13 +17,11 @@ SCOPES = ("submit", "read", "webhooks", "allowlist", "admin")
 def presented(request: Request) -> str | None:
     """The key in its own header, or as a bearer token."""
     header: str = request.app.state.settings.noxovision.key_header
-    if (key := request.headers.get(header)) is not None:
-        return key
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else None
+    key = request.headers.get(header)
+    return bearer(request) if key is None else key
 
 
-async def known(request: Request, gate: Gate) -> Caller:
+async def known(request: Request) -> Caller:
     """Who calls.
 
     Errors: Problem 401 for a key that is missing, unknown, revoked, or of another dialect.
@@ -34,8 +29,7 @@ async def known(request: Request, gate: Gate) -> Caller:
     key = presented(request)
     if key is None or not key.startswith(PREFIX):
         raise Problem(401, "unauthorized", "give an API key")
-    async with gate.read("") as db:
-        row = await queries.key(db, digest(key))
+    row = await request.app.state.gateway.api_key(key)
     if row is None or row["surface"] != "noxovision":
         raise Problem(401, "unauthorized", "give an API key")
     return Caller(
@@ -50,7 +44,8 @@ async def known(request: Request, gate: Gate) -> Caller:
 def scoped(scope: str) -> Callable[..., Awaitable[Caller]]:
     """A caller whose key has the scope (`admin` has all)."""
 
-    async def check(caller: Annotated[Caller, Depends(known)]) -> Caller:
+    async def check(request: Request) -> Caller:
+        caller = await known(request)
         if not caller.scopes & {scope, "admin"}:
             raise Problem(403, "missing_scope", f"the key lacks the scope {scope}")
         return caller

@@ -71,7 +71,7 @@ async def list_signing_keys(
     """Public Ed25519 keys: of the organisation named, or the key's own"""
     rows: list[Row] = []
     if organisation is None and presented(request) is not None:
-        organisation = (await known(request, gate)).organisation
+        organisation = (await known(request)).organisation
     if organisation is not None and (id := uuid_of(organisation)) is not None:
         async with gate.read("") as db:
             rows = await queries.public_keys(db, id)

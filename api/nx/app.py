@@ -17,12 +17,13 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.gateway import Gateway
-from api.nx import catalogues, compute, conversions, device, edge, identity, pipelines, problems, wire
+from api.nx import catalogues, compute, conversions, device, edge, identity, listing, pipelines, problems, wire
 from api.nx.tokens import TokenRequest
 from api.nx.wire import answer
 from infra.identity import Identity
 from infra.objects import Objects
 from infra.settings import Settings
+from infra.vault import Vault
 
 VERSION = "1.0.1"
 READ_BY_PARTS: tuple[type[BaseModel], ...] = (
@@ -48,6 +49,7 @@ class State(Protocol):
     gateway: Gateway
     identity: Identity
     objects: Objects
+    vault: Vault
 
 
 class AnyCase:
@@ -70,7 +72,7 @@ class AnyCase:
 
 def build_compute(state: State) -> FastAPI:
     """`/cpt`: models, catalogues, conversions."""
-    return built(state, "Compute API", (compute.router, conversions.router, catalogues.router))
+    return built(state, "Compute API", (listing.router, compute.router, conversions.router, catalogues.router))
 
 
 def build_device(state: State) -> FastAPI:
@@ -99,7 +101,7 @@ def built(state: State, title: str, routers: Iterable[APIRouter]) -> FastAPI:
 def prepared(state: State, title: str, document: str) -> FastAPI:
     app = FastAPI(title=title, version=VERSION, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.settings, app.state.gateway = state.settings, state.gateway
-    app.state.identity, app.state.objects = state.identity, state.objects
+    app.state.identity, app.state.objects, app.state.vault = state.identity, state.objects, state.vault
     app.add_middleware(
         CORSMiddleware,
         allow_origins=["*"],
@@ -136,6 +138,9 @@ def meta(app: FastAPI) -> APIRouter:
 
 OPEN = ("/", "/openapi.json", "/openapi.html", "/authorize", "/cdb/oauth2/token", "/cdb/openapi.json")
 
+EITHER: dict[str, tuple[dict[str, list[str]], ...]] = {"/nxai/model/{uuid}": ({},)}
+"""Where nobody in particular sees less."""
+
 
 def documented(app: FastAPI) -> None:
     """The document: the bodies that routes read themselves, and a bearer token on all but what is open."""
@@ -153,7 +158,9 @@ def documented(app: FastAPI) -> None:
             }
             for path, operations in said["paths"].items():
                 for one in operations.values():
-                    one["security"] = [] if path in OPEN else [{"bearerAuth": []}, {"rawToken": []}]
+                    one["security"] = (
+                        [] if path in OPEN else [*EITHER.get(path, ()), {"bearerAuth": []}, {"rawToken": []}]
+                    )
             app.openapi_schema = said
         return app.openapi_schema
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from pydantic import Field
 
 from api.gateway import Gate, asked
-from api.nx.auth import Acting
+from api.nx import sharing
+from api.nx.auth import Acting, where
 from api.nx.compute import Limit, Offset, Reader, Writer, identified, listed
 from api.nx.problems import Problem, answers, unknown
-from api.nx.wire import Body, Entity, Json, Message, NxId, OrganisationRef, answer, page, stamp
+from api.nx.wire import Body, Entity, Json, Message, NxId, OrganisationRef, answer, stamp
 from infra.postgres import Row
 from projections.models import queries as models
 from projections.records import queries as records
@@ -26,7 +27,7 @@ ONE = "/catalogue/{uuid}"
 
 class CatalogueFields(Body):
     name: str = Field(min_length=1, max_length=200)
-    public: bool = False
+    public: bool | None = Field(None, description="Set by the platform's operators only")
 
 
 class Catalogue(Entity):
@@ -52,14 +53,34 @@ class Organisations(Body):
     organisations: list[NxId] = Field(max_length=500)
 
 
+async def record(db: Any, id: str) -> Row | None:
+    """A catalogue of the organisation's."""
+    return await records.one(db, KIND, id)
+
+
+async def visible(db: Any, id: str) -> Row | None:
+    """The same, or one that is shared with it."""
+    return await record(db, id) or (await records.shared_catalogues(db)).get(id)
+
+
+Finder = Annotated[Acting, Depends(where("cpt", "uuid", record, visible))]
+Owner = Annotated[Acting, Depends(where("cpt", "uuid", record, writes=True))]
+
+
 async def shown(db: Any, who: Acting, row: Row) -> Json:
-    _, count = await models.models(db, models.Filter(catalogue=row["id"]), limit=0)
+    """A catalogue. Who else sees it is its owner's to know, and names of organisations are their members'."""
+    owner = row.get("organisation", who.caller.organisation)
+    names = {one.caller.organisation: one.entity for one in who.each()}
+    ids = row["body"].get("organisations", [owner])
+    mine = owner == who.caller.organisation
+    wanted = models.Filter(catalogue=row["id"])
+    _, count = await models.models(db, wanted, limit=0, shared=() if mine else [row["id"]])
     return {
         "UUID": row["id"],
         "Name": row["body"]["name"],
-        "Organisation": who.entity,
-        "Public": False,
-        "Organisations": [who.entity] if row["body"].get("assigned", True) else [],
+        "Organisation": names[owner] if mine else (await sharing.owners(db, who, [row]))[owner],
+        "Public": row["body"].get("public", False),
+        "Organisations": [names.get(id, {"UUID": id, "Name": ""}) for id in ids if mine or id in names],
         "FunctionCount": count,
         "InsertedAt": stamp(row["created_at"]),
         "UpdatedAt": stamp(row["updated_at"]),
@@ -67,64 +88,90 @@ async def shown(db: Any, who: Acting, row: Row) -> Json:
 
 
 async def found(db: Any, id: str) -> Row:
-    """Errors: Problem 404."""
-    row = await records.one(db, KIND, identified(id))
-    if row is None:
-        raise unknown()
-    return row
+    """A catalogue to change.
+
+    Errors: Problem 404, 403 where it is seen and another's.
+    """
+    if (row := await record(db, identified(id))) is not None:
+        return row
+    if await visible(db, identified(id)) is not None:
+        raise Problem(403, "Only its owner changes a catalogue")
+    raise unknown()
 
 
 async def one(gate: Gate, who: Acting, id: str) -> Response:
     async with gate.reading(who.caller) as db:
-        return answer(await shown(db, who, await found(db, id)))
+        if (row := await visible(db, identified(id))) is None:
+            raise unknown()
+        return answer(await shown(db, who, row))
 
 
-def operators_only(public: bool) -> None:
-    if public:
-        raise Problem(403, "Only the operator of the platform makes a catalogue public", field="Public")
+def operators_only(request: Request, who: Acting, public: bool) -> None:
+    """Errors: Problem 403."""
+    if who.caller.actor not in request.app.state.settings.identity.operators:
+        raise Problem(403, f"Only an operator of the platform makes a catalogue {WORD[public]}", field="Public")
+
+
+WORD = {True: "public", False: "private"}
 
 
 @router.get("/catalogues", operation_id="listCatalogues", responses=listed(Catalogue))
 async def catalogues(gate: Gate, who: Reader, limit: Limit = 100, offset: Offset = 0) -> Response:
     """List visible catalogues"""
-    async with gate.reading(who.caller) as db:
-        rows, total = await records.page(db, KIND, sort="name", descending=False, limit=limit, offset=offset)
-        return page([await shown(db, who, row) for row in rows], total)
+    others = sorted((await sharing.foreign(gate, who)).values(), key=by_name)
+
+    async def part(each: Acting, limit: int, offset: int) -> tuple[list[sharing.Found], int]:
+        async with gate.reading(each.caller) as db:
+            rows, total = await records.page(db, KIND, sort="name", descending=False, limit=limit, offset=offset)
+            if each is who:  # what others share comes after the caller's own
+                rows += others[max(offset - total, 0) :][: limit - len(rows)]
+                total += len(others)
+            return [(row, await shown(db, each, row)) for row in rows], total
+
+    return await sharing.merged(who, part, by_name, descending=False, limit=limit, offset=offset)
+
+
+def by_name(row: Row) -> Any:
+    return row["body"]["name"].lower(), row["id"]
 
 
 @router.post("/catalogues", operation_id="createCatalogue", responses=answers(Catalogue, 409))
 async def create(body: CatalogueFields, request: Request, gate: Gate, who: Writer) -> Response:
     """Create a catalogue"""
-    operators_only(body.public)
+    if body.public:
+        operators_only(request, who, True)
     ask = asked(request, who.caller, body.model_dump_json().encode())
     id = ask.entity()
-    await gate.ask(PutRecord(kind=KIND, body={"name": body.name}), stream=id, caller=who.caller, ask=ask)
+    made = {"name": body.name, "public": bool(body.public), "organisations": [who.caller.organisation]}
+    await gate.ask(PutRecord(kind=KIND, body=made), stream=id, caller=who.caller, ask=ask)
     return await one(gate, who, id)
 
 
 @router.get(ONE, operation_id="getCatalogue", responses=answers(Catalogue, 404))
-async def catalogue(uuid: str, gate: Gate, who: Reader) -> Response:
+async def catalogue(uuid: str, gate: Gate, who: Finder) -> Response:
     """Get one catalogue"""
     return await one(gate, who, uuid)
 
 
 @router.patch(ONE, operation_id="updateCatalogue", responses=answers(Catalogue, 404, 409))
-async def change(uuid: str, body: CatalogueFields, gate: Gate, who: Writer) -> Response:
+async def change(uuid: str, body: CatalogueFields, request: Request, gate: Gate, who: Owner) -> Response:
     """Edit a catalogue"""
-    operators_only(body.public)
-    return await put(gate, who, uuid, {"name": body.name})
-
-
-async def put(gate: Gate, who: Acting, uuid: str, members: Json) -> Response:
     async with gate.reading(who.caller) as db:
         row = await found(db, uuid)
+    public = row["body"].get("public", False) if body.public is None else body.public
+    if public != row["body"].get("public", False):
+        operators_only(request, who, public)
+    return await put(gate, who, row, {"name": body.name, "public": public})
+
+
+async def put(gate: Gate, who: Acting, row: Row, members: Json) -> Response:
     command = PutRecord(kind=KIND, body={**row["body"], **members}, expected=row["version"])
     await gate.ask(command, stream=row["id"], caller=who.caller)
     return await one(gate, who, row["id"])
 
 
 @router.delete(ONE, operation_id="deleteCatalogue", responses=answers(Message, 404, 409, description="Done"))
-async def remove(uuid: str, gate: Gate, who: Writer) -> Response:
+async def remove(uuid: str, gate: Gate, who: Owner) -> Response:
     """Remove a catalogue that holds no models"""
     async with gate.reading(who.caller) as db:
         row = await found(db, uuid)
@@ -136,7 +183,7 @@ async def remove(uuid: str, gate: Gate, who: Writer) -> Response:
 
 
 @router.post(f"{ONE}/functions", operation_id="addCatalogueFunctions", responses=answers(Message, 404, 409))
-async def add(uuid: str, body: Members, gate: Gate, who: Writer) -> Response:
+async def add(uuid: str, body: Members, gate: Gate, who: Owner) -> Response:
     """Add models to a catalogue"""
     if not body.ids():
         raise Problem(422, "Name at least one model", field="Functions")
@@ -158,7 +205,7 @@ async def hold(gate: Gate, who: Acting, model: str, catalogues: list[str]) -> No
 @router.delete(
     f"{ONE}/function/{{functionUUID}}", operation_id="removeCatalogueFunction", responses=answers(Message, 404)
 )
-async def drop(uuid: str, functionUUID: str, gate: Gate, who: Writer) -> Response:  # noqa: N803
+async def drop(uuid: str, functionUUID: str, gate: Gate, who: Owner) -> Response:  # noqa: N803
     """Remove a model from a catalogue"""
     async with gate.reading(who.caller) as db:
         row, model = await found(db, uuid), await models.model(db, identified(functionUUID))
@@ -169,8 +216,8 @@ async def drop(uuid: str, functionUUID: str, gate: Gate, who: Writer) -> Respons
 
 
 @router.put(f"{ONE}/organisations", operation_id="setCatalogueOrganisations", responses=answers(Catalogue, 404, 409))
-async def share(uuid: str, body: Organisations, gate: Gate, who: Writer) -> Response:
+async def share(uuid: str, body: Organisations, gate: Gate, who: Owner) -> Response:
     """Set which organisations see a catalogue"""
-    if set(body.organisations) - {who.caller.organisation}:
-        raise Problem(422, "A catalogue is assigned to its own organization only", field="Organisations")
-    return await put(gate, who, uuid, {"assigned": bool(body.organisations)})
+    async with gate.reading(who.caller) as db:
+        row = await found(db, uuid)
+    return await put(gate, who, row, {"organisations": list(dict.fromkeys(body.organisations))})

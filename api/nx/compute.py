@@ -10,19 +10,18 @@ import msgspec
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
-from api.gateway import Ask, Gate, Refused, asked
-from api.nx import upload, wire
-from api.nx.auth import Acting, acting, writing
+from api.gateway import Gate, Refused, asked
+from api.nx import sharing, upload, wire
+from api.nx.auth import Acting, acting, where, writing
 from api.nx.problems import Problem, answers, unknown
-from api.nx.wire import NIL, FunctionStatus, Json, answer, known_id, page
+from api.nx.wire import Json, answer, known_id
 from infra.postgres import Row
 from projections.models import queries
 from projections.records import queries as records
-from schemas.ids import derived_id
 from schemas.models.messages import (
     ChangeModel,
-    ModelFile,
     RemoveModel,
+    RemovePipelines,
     ReplaceModelFile,
     UploadModel,
 )
@@ -33,6 +32,10 @@ TARGETS = ("cpu", "intel", "nvidia", "hailo", "hailo-8l", "mxa", "qualcomm", "de
 router = APIRouter()
 Reader = Annotated[Acting, Depends(acting("cpt"))]
 Writer = Annotated[Acting, Depends(writing("cpt"))]
+Finder = Annotated[Acting, Depends(where("cpt", "uuid", queries.model, sharing.model))]
+"""Who reads the model of the path, in the organisation that owns it or else sees it."""
+Owner = Annotated[Acting, Depends(where("cpt", "uuid", queries.model, writes=True))]
+"""Who changes the model of the path, in the organisation that owns it."""
 Limit = Annotated[int, Query(ge=1, le=500)]
 Offset = Annotated[int, Query(ge=0, le=2**31)]
 PAGED = {200: {"headers": {"X-Pagination-Records": {"description": "Records matching", "schema": {"type": "integer"}}}}}
@@ -63,76 +66,36 @@ async def shown(request: Request, gate: Gate, who: Acting, id: str) -> Response:
     Errors: Problem 404.
     """
     async with gate.reading(who.caller) as db:
-        row = await queries.model(db, id)
+        row = await sharing.model(db, id)
         if row is None:
             raise unknown()
         (body,) = await bodies(request, db, who, [row])
     return answer(body)
 
 
+async def own(gate: Gate, who: Acting, id: str) -> Row:
+    """A model to change.
+
+    Errors: Problem 404, 403 where it is seen and another's.
+    """
+    async with gate.reading(who.caller) as db:
+        if (row := await queries.model(db, id)) is not None:
+            return row
+        if await sharing.model(db, id) is not None:
+            raise Problem(403, "Only its owner changes a model")
+    raise unknown()
+
+
 async def bodies(request: Request, db: Any, who: Acting, rows: Sequence[Row]) -> list[Json]:
     """Rows as Functions, with links to their compiled files."""
-    wanted = {id for row in rows for id in row["catalogues"]}
-    named: dict[str, str] = {}
-    for id in wanted:
+    within = {id: row["body"] for id, row in (await records.shared_catalogues(db)).items()}
+    for id in {id for row in rows for id in row["catalogues"]} - set(within):
         record = await records.one(db, "catalogue", id)
-        named |= {id: record["body"]["name"]} if record else {}
+        within |= {id: record["body"]} if record else {}
     keys = [row["artefact_key"] for row in rows]
     uris = [await request.app.state.objects.link(key, LINKED) if key else "" for key in keys]
-    return [wire.function(row, who.entity, named, uri) for row, uri in zip(rows, uris, strict=True)]
-
-
-@router.get("/functions", operation_id="listFunctions", tags=["Function"], responses=listed(wire.Function, 404))
-async def functions(
-    request: Request,
-    gate: Gate,
-    who: Reader,
-    limit: Limit = 100,
-    offset: Offset = 0,
-    catalogue: Annotated[str | None, Query(alias="Catalogue", description="UUID; nil means every visible one")] = None,
-    customization: Annotated[str | None, Query(alias="Customization")] = None,
-    order: Annotated[str, Query(alias="OrderBy", pattern="^-?(UpdatedAt|InsertedAt|Name|Status)$")] = "-UpdatedAt",
-    search: Annotated[str | None, Query(alias="Search")] = None,
-    status: Annotated[FunctionStatus | None, Query(alias="Status")] = None,
-    site: Annotated[str | None, Query(alias="Site", pattern=wire.NX_ID)] = None,
-) -> Response:
-    """List visible models"""
-    if catalogue is not None and known_id(catalogue) is None:
-        raise Problem(400, "Catalogue is a UUID", field="Catalogue")
-    within = known_id(catalogue) if catalogue else None
-    async with gate.reading(who.caller) as db:
-        wanted = queries.Filter(
-            catalogue=None if within == NIL else within,
-            customization=customization,
-            named=search,
-            status=status,
-            runtimes=await runtimes(db, who, str(known_id(site))) if site else None,
-        )
-        rows, total = await queries.models(db, wanted, limit=limit, offset=offset, order=ORDERS[order])
-        return page(await bodies(request, db, who, rows), total)
-
-
-ORDERS: dict[str, queries.Order] = {
-    "UpdatedAt": "updated",
-    "-UpdatedAt": "-updated",
-    "InsertedAt": "inserted",
-    "-InsertedAt": "-inserted",
-    "Name": "name",
-    "-Name": "-name",
-    "Status": "status",
-    "-Status": "-status",
-}
-
-
-async def runtimes(db: Any, who: Acting, site: str) -> tuple[str, ...]:
-    """The runtimes of a site's servers.
-
-    Errors: Problem 404 for a site that is not seen.
-    """
-    if who.site not in (None, site) or await records.one(db, "site", site) is None:
-        raise unknown()
-    servers, _ = await records.page(db, "server", where={"site": site}, limit=500)
-    return tuple({row["body"]["runtime"] for row in servers})
+    owners = await sharing.owners(db, who, list(rows))
+    return [wire.function(row, owners[row["organisation"]], within, uri) for row, uri in zip(rows, uris, strict=True)]
 
 
 @router.post("/functions", operation_id="createFunction", tags=["Function"], responses=CREATED, openapi_extra=CREATES)
@@ -145,35 +108,30 @@ async def create(request: Request, gate: Gate, who: Writer) -> Response:
         if sent.digest is None:
             raise Problem(400, "The model file is missing", field="file")
         read = await upload.read(sent)
+        told = sent.fields.told()
+        details = upload.fed(read.members["input_details"] | told.get("input_details", {}))
         ask = asked(request, who.caller, sent.fingerprint)
         id = ask.entity()
-        file = await stored(request, who, id, sent, read)
-    told = sent.fields.told()
-    members = {"name": sent.filename or "model", "customization": BRAND, **read.members, **told, "file": file}
-    members["input_details"] = read.members["input_details"] | told.get("input_details", {})
+        files = await stored(request, who, id, sent, read)
+    members = {"name": sent.filename or "model", "customization": BRAND, **read.members, **told, **files}
+    members["input_details"] = details
     try:
         await gate.ask(msgspec.convert(members, UploadModel), stream=id, caller=who.caller, ask=ask)
     except Refused as refused:
         if refused.code not in ("conflict", "idempotency.mismatch"):
-            await request.app.state.objects.delete(file["key"])
+            for file in (files["file"], *files["sources"]):
+                await request.app.state.objects.delete(file["key"])
         raise
     return await shown(request, gate, who, id)
 
 
 async def stored(request: Request, who: Acting, id: str, sent: upload.Sent, read: upload.Read) -> Json:
-    """Puts the file where workers and clients fetch it; its name follows from its bytes, so a repeat is harmless."""
-    key = f"models/{who.caller.organisation}/{id}/{sent.digest}.onnx"
-    kind = upload.media_type(read.target)
-    await request.app.state.objects.put_stream(key, upload.chunks(sent), upload.MOST)
-    file = ModelFile(
-        id=derived_id(id, f"{sent.digest}/{kind}"),
-        key=key,
-        digest=sent.digest or "",
-        size=sent.size,
-        media_type=kind,
-        target=read.target,
-    )
-    told: Json = msgspec.to_builtins(file)
+    """Puts the files in the store; `file` and `sources` of a model."""
+    objects, place = request.app.state.objects, f"models/{who.caller.organisation}/{id}"
+    file, *sources = [
+        await upload.stored(objects, place, id, each, read.target) for each in upload.files(sent, read.target)
+    ]
+    told: Json = msgspec.to_builtins({"file": file, "sources": sources})
     return told
 
 
@@ -212,7 +170,7 @@ EDITED = answers(wire.Function, 404, 409, 413, 415)
 
 @router.get("/function/{uuid}", operation_id="getFunction", tags=["Function"], responses=ONE)
 @router.get("/functions/{uuid}", operation_id="getFunctionPlural", tags=["Function"], responses=ONE)
-async def function(uuid: str, request: Request, gate: Gate, who: Reader) -> Response:
+async def function(uuid: str, request: Request, gate: Gate, who: Finder) -> Response:
     """Get one model"""
     return await shown(request, gate, who, identified(uuid))
 
@@ -233,29 +191,25 @@ def identified(id: str) -> str:
 @router.patch(
     "/functions/{uuid}", operation_id="updateFunctionPlural", tags=["Function"], responses=EDITED, openapi_extra=EDITS
 )
-async def edit(uuid: str, request: Request, gate: Gate, who: Writer) -> Response:
+async def edit(uuid: str, request: Request, gate: Gate, who: Owner) -> Response:
     """Edit metadata and optionally replace the file"""
     id = identified(uuid)
-    async with gate.reading(who.caller) as db:
-        row = await queries.model(db, id)
-    if row is None:
-        raise unknown()
+    row = await own(gate, who, id)
     async with upload.sent(request) as sent:
         read = await upload.read(sent) if sent.digest else None
         ask = asked(request, who.caller, sent.fingerprint)
         changes = sent.fields.told()
-        if "input_details" in changes:
-            changes["input_details"] = {**row["input_details"], **changes["input_details"]}
+        details = changes.pop("input_details", {})
+        if read is not None:
+            read.members["input_details"] = upload.fed(read.members["input_details"] | details)
+        if details and (read is None or read.target):
+            changes["input_details"] = upload.fed(row["input_details"] | details)
         await gate.ask(ChangeModel(changes=changes), stream=id, caller=who.caller, ask=ask)
         if read is not None:
-            file = await stored(request, who, id, sent, read)
-            await replace(gate, who, id, ask.step("file"), {**read.members, "file": file}, changes)
+            files = await stored(request, who, id, sent, read)
+            command = msgspec.convert({**read.members, **files}, ReplaceModelFile)
+            await gate.ask(command, stream=id, caller=who.caller, ask=ask.step("file"))
     return await shown(request, gate, who, id)
-
-
-async def replace(gate: Gate, who: Acting, id: str, ask: Ask, members: Json, changes: Json) -> None:
-    members["input_details"] |= changes.get("input_details", {})
-    await gate.ask(msgspec.convert(members, ReplaceModelFile), stream=id, caller=who.caller, ask=ask)
 
 
 @router.delete(
@@ -264,12 +218,22 @@ async def replace(gate: Gate, who: Acting, id: str, ask: Ask, members: Json, cha
     tags=["Function"],
     responses=answers(wire.Message, 404, 409, description="Message is Done"),
 )
-async def remove(uuid: str, gate: Gate, who: Writer, force: bool = False) -> Response:
+async def remove(uuid: str, gate: Gate, who: Owner, force: bool = False) -> Response:
     """Delete a model"""
-    id = identified(uuid)
+    id = (await own(gate, who, identified(uuid)))["id"]
     async with gate.reading(who.caller) as db:
-        if await queries.model(db, id) is None:
-            raise unknown()
-        devices = await queries.devices_of(db, id)
-    await gate.ask(RemoveModel(devices=tuple(devices), force=force), stream=id, caller=who.caller)
+        runs = await queries.runs(db, id)
+    own_runs = [run for run in runs if run["organisation"] == who.caller.organisation]
+    for run in runs if force else ():
+        if run not in own_runs:
+            await take_off(gate, who, run, id)
+    devices = tuple(run["device"] for run in (own_runs if force else runs))
+    await gate.ask(RemoveModel(devices=devices, force=force), stream=id, caller=who.caller)
     return answer({"Message": "Done", "UUID": id})
+
+
+async def take_off(gate: Gate, who: Acting, run: Row, model: str) -> None:
+    """Off a device of an organisation that the model is shared with: reactions stay in their own."""
+    command = RemovePipelines(device=run["device"], model=model)
+    stream = f"pipelines:{run['device']}"
+    await gate.ask(command, stream=stream, caller=who.caller, organisation=run["organisation"])

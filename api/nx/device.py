@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import Response
 
 from api.gateway import Gate
-from api.nx import trees
-from api.nx.auth import Acting, acting, writing
+from api.nx import sharing, trees
+from api.nx.auth import Acting, acting, where
 from api.nx.compute import Limit, Offset, identified, listed
 from api.nx.problems import Problem, answers, unknown
 from api.nx.wire import NX_ID, Json, answer, known_id, page
@@ -21,8 +22,14 @@ from schemas.fleet.messages import ChangeDevice
 
 router = APIRouter()
 Reader = Annotated[Acting, Depends(acting("dev"))]
-Writer = Annotated[Acting, Depends(writing("dev"))]
-SORTS = {"Name": "name", "InsertedAt": "created_at", "UpdatedAt": "updated_at"}
+Here = Annotated[Acting, Depends(where("dev", "systemNxID", sharing.site))]
+"""Who reads at the site of the path, in its organisation."""
+Writer = Annotated[Acting, Depends(where("dev", "systemNxID", sharing.site, writes=True))]
+SORTS: dict[str, tuple[str, Callable[[Row], Any]]] = {
+    "Name": ("name", lambda row: (row["body"]["name"].lower(), row["id"])),
+    "InsertedAt": ("created_at", lambda row: (row["created_at"], row["id"])),
+    "UpdatedAt": ("updated_at", lambda row: (row["updated_at"], row["id"])),
+}
 MANY = 500
 """Servers of one site that are shown with its devices."""
 
@@ -88,26 +95,29 @@ async def systems(
     online: Annotated[bool | None, Query(alias="Online")] = None,
 ) -> Response:
     """List sites"""
-    async with gate.reading(who.caller) as db:
-        if who.site is not None:
-            row = await records.one(db, "site", who.site)
-            rows, total = ([row], 1) if row is not None else ([], 0)
-        else:
+    sort, key = SORTS[order.removeprefix("-")]
+    descending = order.startswith("-")
+
+    async def part(one: Acting, limit: int, offset: int) -> tuple[list[sharing.Found], int]:
+        async with gate.reading(one.caller) as db:
             rows, total = await records.page(
                 db,
                 "site",
                 where={} if online is None else {"online": online},
+                also=[records.only([one.site])] if one.site else (),
                 search=search,
-                sort=SORTS[order.removeprefix("-")],
-                descending=order.startswith("-"),
+                sort=sort,
+                descending=descending,
                 limit=limit,
                 offset=offset,
             )
-        return page(await systems_shown(db, who, rows), total)
+            return list(zip(rows, await systems_shown(db, one, rows), strict=True)), total
+
+    return await sharing.merged(who, part, key, descending=descending, limit=limit, offset=offset)
 
 
 @router.get("/system/{systemNxID}", operation_id="getSystem", tags=["System"], responses=answers(trees.System, 404))
-async def system(systemNxID: str, gate: Gate, who: Reader) -> Response:  # noqa: N803  # the contract's spelling
+async def system(systemNxID: str, gate: Gate, who: Here) -> Response:  # noqa: N803  # the contract's spelling
     """Get one site"""
     async with gate.reading(who.caller) as db:
         (shown,) = await systems_shown(db, who, [await site_of(db, who, systemNxID)])
@@ -117,7 +127,7 @@ async def system(systemNxID: str, gate: Gate, who: Reader) -> Response:  # noqa:
 @router.get(
     "/system/{systemNxID}/servers", operation_id="listServers", tags=["Server"], responses=listed(trees.Server, 404)
 )
-async def servers(systemNxID: str, gate: Gate, who: Reader, limit: Limit = 100, offset: Offset = 0) -> Response:  # noqa: N803
+async def servers(systemNxID: str, gate: Gate, who: Here, limit: Limit = 100, offset: Offset = 0) -> Response:  # noqa: N803
     """List servers of a site"""
     async with gate.reading(who.caller) as db:
         site = await site_of(db, who, systemNxID)
@@ -133,7 +143,7 @@ async def servers(systemNxID: str, gate: Gate, who: Reader, limit: Limit = 100, 
     tags=["Server"],
     responses=answers(trees.Server, 404),
 )
-async def server(systemNxID: str, serverNxID: str, gate: Gate, who: Reader) -> Response:  # noqa: N803
+async def server(systemNxID: str, serverNxID: str, gate: Gate, who: Here) -> Response:  # noqa: N803
     """Get one server"""
     async with gate.reading(who.caller) as db:
         site = await site_of(db, who, systemNxID)
@@ -152,7 +162,7 @@ async def server(systemNxID: str, serverNxID: str, gate: Gate, who: Reader) -> R
 async def devices(
     systemNxID: str,  # noqa: N803
     gate: Gate,
-    who: Reader,
+    who: Here,
     limit: Limit = 100,
     offset: Offset = 0,
     server: Annotated[str | None, Query(alias="Server", pattern=NX_ID)] = None,
@@ -174,7 +184,7 @@ ONE = "/system/{systemNxID}/device/{deviceNxID}"
 
 
 @router.get(ONE, operation_id="getSystemDevice", tags=["Device"], responses=answers(trees.SystemDevice, 404))
-async def device(systemNxID: str, deviceNxID: str, gate: Gate, who: Reader) -> Response:  # noqa: N803
+async def device(systemNxID: str, deviceNxID: str, gate: Gate, who: Here) -> Response:  # noqa: N803
     """Get one device"""
     async with gate.reading(who.caller) as db:
         site = await site_of(db, who, systemNxID)

@@ -9,29 +9,26 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from api.gateway import Gate
-from api.nx import wire
-from api.nx.auth import ActAsId, ActAsKind, Acting, acting
+from api.nx import sharing, wire
+from api.nx.auth import ActAsId, ActAsKind, Acting, acting, where
 from api.nx.compute import LINKED, identified
 from api.nx.problems import answers, unknown
 from api.nx.wire import answer
 from projections.models import queries
 
 router = APIRouter(tags=["Edge"])
-reader = acting("dev")
+reader = where("dev", "uuid", sharing.model)
 
 
-async def known_or_nobody(request: Request, gate: Gate, kind: ActAsKind = None, id: ActAsId = None) -> Acting:
-    """A caller. Nobody in particular sees models of public catalogues only, and there is none yet.
-
-    Errors: Problem 404 without a credential.
-    """
+async def organisation(request: Request, gate: Gate, kind: ActAsKind = None, id: ActAsId = None) -> str:
+    """The caller's; none for anybody without a credential, who sees the models of public catalogues only."""
     if "authorization" not in request.headers:
-        raise unknown()
-    found: Acting = await reader(request, gate, kind, id)
-    return found
+        return ""
+    who: Acting = await reader(request, gate, await acting("dev")(request, gate, kind, id))
+    return who.caller.organisation
 
 
-Reader = Annotated[Acting, Depends(known_or_nobody)]
+Organisation = Annotated[str, Depends(organisation)]
 
 
 class NxaiModel(wire.Entity):
@@ -49,15 +46,15 @@ class NxaiModel(wire.Entity):
 
 
 @router.get("/nxai/model/{uuid}", operation_id="getNxaiModel", responses=answers(NxaiModel, 404))
-async def model(uuid: str, request: Request, gate: Gate, who: Reader) -> Response:
+async def model(uuid: str, request: Request, gate: Gate, organisation: Organisation) -> Response:
     """Model descriptor for the edge plugin"""
-    async with gate.reading(who.caller) as db:
-        row = await queries.model(db, identified(uuid))
+    async with gate.read(organisation) as db:
+        row = await sharing.model(db, identified(uuid))
         if row is None:
             raise unknown()
-        files = await queries.artefacts(db, row["id"])
+        files = await queries.artefacts(db, row["id"], await sharing.shared(db))
     link = request.app.state.objects.link
-    shown = wire.function(row, who.entity, {}, "")
+    shown = wire.function(row, {}, {}, "")
     names = (*NAMES, "InputDriverDetails", "OutputDriverDetails", "NamedInput", "NamedOutput", "UpdatedAt")
     downloads = [wire.model_file(file, await link(file["key"], LINKED)) for file in files]
     return answer({**{name: shown[name] for name in names}, "Downloads": downloads})

@@ -27,7 +27,7 @@ router = APIRouter(tags=["Identity"])
 
 def tokens(request: Request, gate: Gate) -> Tokens:
     state = request.app.state
-    return Tokens(gate, state.identity, state.settings.api.public_url)
+    return Tokens(gate, state.identity, state.vault, state.settings.api.public_url)
 
 
 Issuing = Annotated[Tokens, Depends(tokens)]
@@ -113,7 +113,7 @@ async def sign_in(request: Request, issuing: Issuing) -> Response:
     given = {name: value for name, value in (await form(request)).items() if isinstance(value, str)}
     ask = wanted(given)
     try:
-        person = await issuing.person(given.get("username", ""), given.get("password", ""))
+        person = await issuing.person(given.get("username", ""), given.get("password", ""), given.get("mfaCode", ""))
     except Problem as problem:
         return signin(ask, problem.message, problem.status)
     code = issuing.code(person, ask.client, ask.redirect, ask.scope)
@@ -208,5 +208,7 @@ button { width: 100%; padding: .6rem; font: inherit; color: #fff; background: #1
 <p class="bad" role="alert">$complaint</p>$hidden
 <label>E-mail<input name="username" type="email" autocomplete="username" required autofocus></label>
 <label>Password<input name="password" type="password" autocomplete="current-password" required></label>
+<label>One-time code, if your account asks for one
+<input name="mfaCode" inputmode="numeric" autocomplete="one-time-code" maxlength="20"></label>
 <button>Sign in</button></form></body></html>
 """)

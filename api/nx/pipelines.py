@@ -8,10 +8,10 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from api.gateway import Ask, Gate, Refused, asked
-from api.nx import problems, trees
+from api.nx import problems, sharing, trees
 from api.nx.auth import Acting
 from api.nx.compute import Limit, Offset, identified, listed
-from api.nx.device import ONE, Reader, Writer, device_of, site_of
+from api.nx.device import ONE, Here, Writer, device_of, site_of
 from api.nx.problems import Problem, answers
 from api.nx.wire import Json, Message, answer, page
 from infra.postgres import Row
@@ -44,7 +44,7 @@ async def can(db: Any, site: Row, device: Row) -> PipelineServer:
 
 
 async def usable(db: Any, ids: set[str]) -> tuple[PipelineModel, ...]:
-    """What the models can do; one that is not the organisation's is not among them."""
+    """What the models can do; one that the organisation does not see is not among them."""
     return tuple(
         PipelineModel(
             id=row["id"],
@@ -52,8 +52,9 @@ async def usable(db: Any, ids: set[str]) -> tuple[PipelineModel, ...]:
             targets=tuple(row["targets"]),
             boxes=tuple(row["boxes"]),
             flags=tuple(row["flags"]),
+            shared=row["shared"],
         )
-        for row in await models.usable(db, sorted(ids))
+        for row in await sharing.usable(db, ids)
     )
 
 
@@ -70,7 +71,7 @@ async def assignments(
     systemNxID: str,  # noqa: N803
     deviceNxID: str,  # noqa: N803
     gate: Gate,
-    who: Reader,
+    who: Here,
     limit: Limit = 100,
     offset: Offset = 0,
 ) -> Response:
@@ -78,7 +79,7 @@ async def assignments(
     async with gate.reading(who.caller) as db:
         device = await device_of(db, await site_of(db, who, systemNxID), deviceNxID)
         runs: Any = (await models.pipelines(db, [device["id"]])).get(device["id"], [])
-        named = {row["id"]: row["name"] for row in await models.usable(db, [root["model"] for root in runs])}
+        named = {row["id"]: row["name"] for row in await sharing.usable(db, {root["model"] for root in runs})}
     shown = [
         {"FunctionID": root["model"], "Name": named.get(root["model"], ""), "PipelineIndex": n, "Status": "pending"}
         for n, root in enumerate(runs)
@@ -112,7 +113,7 @@ async def assign(
 
 async def sensitivity(db: Any, model: str) -> float | None:
     """The default threshold of a model that takes one."""
-    tensors = [spec["name"] for row in await models.usable(db, [model]) for spec in row["named_input"]]
+    tensors = [spec["name"] for row in await sharing.usable(db, {model}) for spec in row["named_input"]]
     return SENSITIVITY if any(name.startswith("nms_sensitivity") for name in tensors) else None
 
 
@@ -142,7 +143,7 @@ async def take_off(site_id: str, device_id: str, model: str | None, gate: Gate, 
     operation_id="getDevicePipelines",
     responses=answers(list[trees.Pipeline], 404),
 )
-async def pipelines(systemNxID: str, deviceNxID: str, gate: Gate, who: Reader) -> Response:  # noqa: N803
+async def pipelines(systemNxID: str, deviceNxID: str, gate: Gate, who: Here) -> Response:  # noqa: N803
     """Read the pipeline trees of a device"""
     async with gate.reading(who.caller) as db:
         device = await device_of(db, await site_of(db, who, systemNxID), deviceNxID)

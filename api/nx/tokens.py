@@ -12,16 +12,17 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth import Caller
 from api.gateway import Gateway, Refused
-from api.nx import scope
+from api.nx import onetime, scope
 from api.nx.auth import PREFIX
 from api.nx.problems import Problem
 from api.nx.wire import Json, known_id
 from infra.identity import ExpiredToken, Identity, InvalidToken, hash_password, password_fits
 from infra.postgres import Row
 from infra.secrets import digest, mint_url
+from infra.vault import Vault
 from projections.tenancy import queries
 from schemas.ids import new_id
-from schemas.tenancy.messages import CloseSession, OpenSession, RotateSession
+from schemas.tenancy.messages import CloseSession, OpenSession, RotateSession, UseSecondFactor
 
 CODE_SECONDS = 60
 REFRESHABLE = timedelta(days=30)
@@ -42,7 +43,7 @@ class TokenRequest(BaseModel):
     refresh_token: str = ""
     username: str = Field("", max_length=320)
     password: str = Field("", max_length=1000)
-    mfaCode: str = ""  # noqa: N815  # the wire's spelling
+    mfaCode: str = Field("", max_length=20)  # noqa: N815  # the wire's spelling
     scope: str = Field("", max_length=500)
 
 
@@ -60,6 +61,7 @@ class Tokens(msgspec.Struct, frozen=True):
 
     gate: Gateway
     identity: Identity
+    vault: Vault
     public_url: str
 
     async def grant(self, asked: TokenRequest) -> Json:
@@ -77,13 +79,13 @@ class Tokens(msgspec.Struct, frozen=True):
             case "refresh_token":
                 return await self.by_refresh(asked, wanted)
             case "password":
-                person = await self.person(asked.username, asked.password)
+                person = await self.person(asked.username, asked.password, asked.mfaCode)
                 return await self.open(new_id(), person, asked.client_id, asked.scope)
             case "system_credentials":
                 return await self.by_site(asked)
 
-    async def person(self, username: str, password: str) -> Row:
-        """The person whose e-mail and password these are.
+    async def person(self, username: str, password: str, code: str = "") -> Row:
+        """The person whose e-mail and password these are, and whose one-time code where the account asks for one.
 
         Errors: Problem 401.
         """
@@ -94,7 +96,25 @@ class Tokens(msgspec.Struct, frozen=True):
             raise Problem(
                 401, "Unknown account or wrong password", credential=True, error="invalid_grant", Email=username
             )
+        if found["second_factor"] is not None:
+            await self.second_factor(found, code)
         return found
+
+    async def second_factor(self, person: Row, code: str) -> None:
+        """Spends the code.
+
+        Errors: Problem 401.
+        """
+        if not code:
+            raise no_code("The account asks for a one-time code", "mfa_required")
+        step = onetime.step_of(self.vault.open(person["second_factor"]), code, time.time())
+        if step is None:
+            raise no_code("The one-time code is not valid", "invalid_grant")
+        try:
+            command = UseSecondFactor(step=step)
+            await self.gate.ask(command, stream=person["id"], caller=platform(person["email"]), organisation="")
+        except Refused as refused:
+            raise no_code("The one-time code is not valid", "invalid_grant") from refused
 
     def code(self, person: Row, client: str, redirect: str, asked: str) -> str:
         """A code for one exchange by this client within a minute."""
@@ -194,6 +214,10 @@ def readable(text: str) -> scope.Scope:
 def no_grant(field: str) -> Problem:
     """One answer for every way in which a code or refresh token is not good."""
     return Problem(400, f"The {field} is not valid", field=field, error="invalid_grant")
+
+
+def no_code(message: str, error: str) -> Problem:
+    return Problem(401, message, field="mfaCode", credential=True, error=error)
 
 
 def refresh_token(session: str) -> tuple[str, datetime]:

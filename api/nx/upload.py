@@ -19,7 +19,11 @@ from api import multipart
 from api.nx.graph import contradicted, described
 from api.nx.problems import Problem, malformed
 from api.nx.wire import FunctionFields, FunctionUploadJson, Json
-from inference.check import Checked, CheckLimits, check_model
+from inference.check import Checked, CheckLimits, Rejected, check_model
+from inference.unpack import MADE, unpack
+from infra.objects import Objects
+from schemas.ids import derived_id
+from schemas.models.messages import ModelFile
 
 LIMITS = CheckLimits(run=False, memory=2 << 30, cpu_seconds=30, wall_seconds=30.0)
 """The door only reads the file; a worker runs it later."""
@@ -27,10 +31,23 @@ MOST = LIMITS.file_bytes
 LONGEST_JSON = 64 << 20
 LONGEST_PART = 1 << 20
 ORIGINAL = "application/x-onnx; source=original"
+CONVERTED = "application/x-onnx; source=converted"
+LITE = "application/x-tensorflow-lite; type=float32"
+ARCHIVE = "application/zip; source=original"
+TEACHABLE = "application/zip; kind=teachable-machine"
 AT_ONCE = asyncio.Semaphore(2)
 """Files being read: each may take some memory."""
 KINDS = ((b"PK\x03\x04", 0), (b"TFL3", 4))
 """What a zip and a TFLite file begin with, and where."""
+
+
+class Source(msgspec.Struct, frozen=True):
+    """A file that the model's was made from."""
+
+    path: Path
+    media_type: str
+    digest: str
+    size: int
 
 
 class Sent(msgspec.Struct):
@@ -38,14 +55,17 @@ class Sent(msgspec.Struct):
 
     fields: FunctionFields
     file: IO[bytes]
+    folder: Path
+    """Empty, for what is made of the file."""
     filename: str = ""
     digest: str | None = None
     """None: no file came."""
     size: int = 0
+    sources: tuple[Source, ...] = ()
 
     @property
     def path(self) -> Path:
-        return Path(self.file.name)
+        return self.folder / MADE if self.sources else Path(self.file.name)
 
     @property
     def fingerprint(self) -> bytes:
@@ -64,8 +84,9 @@ async def sent(request: Request) -> AsyncIterator[Sent]:
         raise Problem(415, "Send multipart/form-data or application/json", field="Content-Type")
     if int(request.headers.get("content-length") or 0) > MOST + LONGEST_PART:
         raise too_large()
-    with tempfile.NamedTemporaryFile(prefix="sightlog-upload-") as file:
-        taken = Sent(FunctionFields(), file)
+    prefix = "sightlog-upload-"
+    with tempfile.NamedTemporaryFile(prefix=prefix) as file, tempfile.TemporaryDirectory(prefix=prefix) as folder:
+        taken = Sent(FunctionFields(), file, Path(folder))
         await (from_parts if kind == "multipart/form-data" else from_json)(request, taken)
         file.flush()
         yield taken
@@ -94,6 +115,8 @@ async def from_parts(request: Request, taken: Sent) -> None:
 
 async def keep(part: multipart.Part, taken: Sent) -> None:
     """Writes the part to disk as it comes."""
+    if taken.digest is not None:
+        raise Problem(400, "A model has one file", field="file")
     digest = hashlib.sha256()
     async for chunk in part.chunks():
         taken.size += len(chunk)
@@ -157,16 +180,16 @@ class Read(msgspec.Struct, frozen=True):
 async def read(upload: Sent) -> Read:
     """What the file says of itself.
 
-    Errors: Problem 413, 415, 422 with what is wrong with it.
+    Errors: Problem 413, 422 with what is wrong with it.
     """
     upload.file.seek(0)
     head = upload.file.read(16)
-    if any(head[at:].startswith(mark) for mark, at in KINDS):
-        raise Problem(415, "This service takes ONNX files: convert the model first", field="file")
     async with AT_ONCE:
+        if any(head[at:].startswith(mark) for mark, at in KINDS):
+            await convert(upload)
         found = await asyncio.to_thread(check_model, upload.path, LIMITS)
     if not isinstance(found, Checked):
-        raise Problem(422, found.message, field="file", BackendMessage=found.code)
+        raise unfit(found)
     members = described(found)
     for name, given in (("NamedInput", upload.fields.named_input), ("NamedOutput", upload.fields.named_output)):
         own = members["named_input" if name == "NamedInput" else "named_output"]
@@ -175,12 +198,70 @@ async def read(upload: Sent) -> Read:
     return Read(members, found.chip)
 
 
-def media_type(target: str | None) -> str:
-    return f"application/x-onnx; device={target}" if target else ORIGINAL
+def unfit(found: Rejected) -> Problem:
+    return Problem(422, found.message, field="file", BackendMessage=found.code)
 
 
-async def chunks(upload: Sent) -> AsyncIterator[bytes]:
-    """The file's bytes, for the object store."""
-    upload.file.seek(0)
-    while chunk := await asyncio.to_thread(upload.file.read, 1 << 20):
-        yield chunk
+async def convert(upload: Sent) -> None:
+    """Makes an ONNX file of a TFLite file or an archive, which stay as its sources.
+
+    Errors: Problem 422.
+    """
+    made = await asyncio.to_thread(unpack, upload.path, upload.folder, LIMITS)
+    if isinstance(made, Rejected):
+        raise unfit(made)
+    sources = [Source(made.source, LITE, *measured(made.source))]
+    kinds = ((ARCHIVE, TEACHABLE) if made.labelled else (ARCHIVE,)) if made.packed else ()
+    sources += [Source(upload.path, kind, upload.digest or "", upload.size) for kind in kinds]
+    upload.sources = tuple(sources)
+    upload.digest, upload.size = measured(made.model)
+
+
+def measured(path: Path) -> tuple[str, int]:
+    """SHA-256 and bytes of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest(), path.stat().st_size
+
+
+def fed(details: Json) -> Json:
+    """How the picture is fed, where it can be.
+
+    Errors: Problem 422 for a mean or divisor too many or too few, and for a division by zero.
+    """
+    for name in ("means", "vars"):
+        given = details.get(name)
+        if given is not None and details.get("channels") not in (None, len(given)):
+            raise Problem(422, f"{name} has one number for each channel", field=f"InputDriverDetails.{name}")
+    if 0 in (details.get("vars") or ()):
+        raise Problem(422, "vars has no zero", field="InputDriverDetails.vars")
+    return details
+
+
+def files(upload: Sent, target: str | None) -> list[Source]:
+    """What is to be stored: the model's own file first."""
+    kind = f"application/x-onnx; device={target}" if target else CONVERTED if upload.sources else ORIGINAL
+    return [Source(upload.path, kind, upload.digest or "", upload.size), *upload.sources]
+
+
+async def stored(objects: Objects, place: str, id: str, file: Source, target: str | None) -> ModelFile:
+    """Puts a file where workers and clients fetch it; its name follows from its bytes, so a repeat is harmless."""
+    key = f"{place}/{file.digest}{SUFFIXES[file.media_type.partition(';')[0]]}"
+    await objects.put_stream(key, chunks(file.path), MOST)
+    return ModelFile(
+        id=derived_id(id, f"{file.digest}/{file.media_type}"),
+        key=key,
+        digest=file.digest,
+        size=file.size,
+        media_type=file.media_type,
+        target=target,
+    )
+
+
+SUFFIXES = {"application/x-onnx": ".onnx", "application/x-tensorflow-lite": ".tflite", "application/zip": ".zip"}
+
+
+async def chunks(path: Path) -> AsyncIterator[bytes]:
+    """A file's bytes, for the object store."""
+    with await asyncio.to_thread(path.open, "rb") as file:
+        while chunk := await asyncio.to_thread(file.read, 1 << 20):
+            yield chunk

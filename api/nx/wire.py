@@ -246,7 +246,7 @@ def tensor(spec: Json) -> Json:
 
 
 def conversion(row: Any) -> Json:
-    at = row["updated_at"]
+    at = row["updated_at"]  # text where Postgres made the row JSON
     return {
         "Target": row["target"],
         "Status": row["status"],
@@ -256,8 +256,9 @@ def conversion(row: Any) -> Json:
     }
 
 
-def function(row: Any, organisation: Json, catalogues: Mapping[str, str], uri: str) -> Json:
-    """A model's row as a Function; `uri` is where its compiled file is, empty before there is one."""
+def function(row: Any, organisation: Json, catalogues: Mapping[str, Json], uri: str) -> Json:
+    """A model's row as a Function; `catalogues`: those that are seen; `uri`: its compiled file, once there is one."""
+    within = {id: catalogues[id] for id in row["catalogues"] if id in catalogues}
     return {
         "UUID": row["id"],
         "Name": row["name"],
@@ -266,7 +267,7 @@ def function(row: Any, organisation: Json, catalogues: Mapping[str, str], uri: s
         "Status": row["status"],
         "StatusMessage": row["status_message"],
         "Organisation": organisation,
-        "Catalogues": [{"UUID": id, "Name": catalogues[id]} for id in row["catalogues"] if id in catalogues],
+        "Catalogues": [{"UUID": id, "Name": each["name"]} for id, each in within.items()],
         "Customization": row["customization"],
         "InputDriver": row["input_driver"],
         "InputDriverDetails": row["input_details"],
@@ -280,7 +281,7 @@ def function(row: Any, organisation: Json, catalogues: Mapping[str, str], uri: s
         "Code": {"Size": row["artefact_size"] or row["size"] or 0, "Status": row["status"], "CDNURI": uri},
         "Source": {"Name": row["source_name"], "Url": row["source_url"]},
         "SyncInformation": {},
-        "Public": False,
+        "Public": any(each.get("public", False) for each in within.values()),
         "Version": row["revision"],
         "InsertedAt": stamp(row["created_at"]),
         "UpdatedAt": stamp(row["updated_at"]),

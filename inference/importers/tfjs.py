@@ -107,10 +107,13 @@ def convert(
     wanted = list(outputs) or output_names(model, nodes)
     for node in in_order(nodes, wanted):
         emit(builder, node)
-    return _model(builder, wanted, metadata or {}, doc)
+    return model_of(builder, wanted, metadata or {}, doc, "sightlog-tfjs")
 
 
-def _model(builder: Builder, outputs: Sequence[str], metadata: Mapping[str, str], doc: str) -> onnx.ModelProto:
+def model_of(
+    builder: Builder, outputs: Sequence[str], metadata: Mapping[str, str], doc: str, producer: str
+) -> onnx.ModelProto:
+    """The graph that was built as a model."""
     used = {name for node in builder.nodes for name in node.input} | set(outputs)
     graph = helper.make_graph(
         builder.nodes,
@@ -126,7 +129,7 @@ def _model(builder: Builder, outputs: Sequence[str], metadata: Mapping[str, str]
     )
     made = helper.make_model(
         graph,
-        producer_name="sightlog-tfjs",
+        producer_name=producer,
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
     )

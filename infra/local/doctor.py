@@ -1,6 +1,5 @@
 """What is missing or unwell on this machine, in words a person can act on."""
 
-import os
 import resource
 import shutil
 import sys
@@ -44,12 +43,14 @@ def python(_: Settings) -> Iterator[Finding]:
 
 
 def room(settings: Settings) -> Iterator[Finding]:
-    settings.var.mkdir(parents=True, exist_ok=True)
-    disk, memory = shutil.disk_usage(settings.var).free, psutil.virtual_memory().available
-    yield Finding("disk", disk > DISK, f"{disk / 2**30:.1f} GiB free for {settings.var}{less(disk, DISK)}")
+    memory = psutil.virtual_memory().available
     yield Finding("memory", memory > MEMORY, f"{memory / 2**30:.1f} GiB available{less(memory, MEMORY)}")
-    writable = os.access(settings.var, os.W_OK)
-    yield Finding("var", writable, f"{settings.var} " + ("is writable" if writable else "cannot be written by you"))
+    if problem := stack.unusable(settings):
+        yield Finding("var", False, problem)
+        return
+    disk = shutil.disk_usage(settings.var).free
+    yield Finding("disk", disk > DISK, f"{disk / 2**30:.1f} GiB free for {settings.var}{less(disk, DISK)}")
+    yield Finding("var", True, f"{settings.var} is writable")
 
 
 def less(found: int, wanted: int) -> str:
@@ -82,8 +83,7 @@ def parts(settings: Settings) -> Iterator[Finding]:
         yield from taken(settings)
         return
     for part in stack.status(settings):
-        where = settings.var / "logs" / f"{part.name}.log"
-        words = f"{part.state}, pid {part.pid}" if part.ready else f"{part.state} but not ready; see {where}"
+        words = f"{part.state}, pid {part.pid}" if part.ready else f"{part.state}, not ready: {part.why}"
         yield Finding(part.name, part.ready, words)
     known = record.read(settings.var).get("processes", {})
     same = known == stack.living_pids(settings)

@@ -25,6 +25,8 @@ class Part:
     """Higher starts later and stops earlier."""
     stop: Signal = "TERM"
     patience: int = 15
+    readiness: Callable[[Settings], str] | None = None
+    """Where it says what it waits for."""
 
 
 def module(name: str) -> Callable[[Settings], list[str]]:
@@ -54,8 +56,11 @@ def answers(url: Callable[[Settings], str]) -> Callable[[Settings], bool]:
 
 def process(name: str, path: str, priority: int, port: Callable[[Settings], int]) -> Part:
     """One of our own; it says on its metrics port whether it is ready."""
-    ready = answers(lambda settings: f"http://{LOOPBACK}:{port(settings)}/readyz")
-    return Part(name, module(path), ready, exists(path), priority)
+
+    def readiness(settings: Settings) -> str:
+        return f"http://{LOOPBACK}:{port(settings)}/readyz"
+
+    return Part(name, module(path), answers(readiness), exists(path), priority, readiness=readiness)
 
 
 SERVERS = (

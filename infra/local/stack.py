@@ -17,6 +17,7 @@ from infra.local import keys, postgres, record, supervisor
 from infra.local.listener import Supervisor, living, note
 from infra.local.parts import PARTS, PROCESSES, SERVERS, Part
 from infra.local.ports import Port, check, ports, remember
+from infra.local.why import why
 from infra.settings import Settings
 
 Say = Callable[[str], None]
@@ -34,13 +35,16 @@ class State:
     pid: int
     seconds: int
     ready: bool
+    why: str = ""
+    """Why it is not ready."""
 
 
 def up(settings: Settings, say: Say, free_ports: bool = False, servers: bool = False) -> record.Record:
     """Start what does not run, wait until all of it is ready, write `var/stack.json`."""
     running = supervisor.running(settings)
     if running is None:
-        settings.var.mkdir(parents=True, exist_ok=True)
+        if problem := unusable(settings):
+            raise NotReady(problem)
         end_leftovers(settings)
         settings = remember(settings, free_ports)
         check(needed_ports(settings))
@@ -62,6 +66,16 @@ def up(settings: Settings, say: Say, free_ports: bool = False, servers: bool = F
     return record.change(settings.var, lambda known: {**known, "organisations": organisations})
 
 
+def unusable(settings: Settings) -> str | None:
+    """Why nothing can be stored under `var`, which is made where it is not there."""
+    try:
+        settings.var.mkdir(parents=True, exist_ok=True)
+        why = None if os.access(settings.var, os.W_OK | os.X_OK) else "you may not write there"
+    except OSError as problem:
+        why = problem.strerror
+    return why and f"{settings.var} cannot be used: {why}; set SIGHTLOG_VAR to a directory of yours"
+
+
 def down(settings: Settings, say: Say) -> bool:
     """Stop every part in order; what they stored stays."""
     say("stopping the stack")
@@ -78,9 +92,10 @@ def status(settings: Settings) -> list[State]:
 
 
 def state(part: Part, found: dict[str, Any], settings: Settings) -> State:
-    pid = found.get("pid", 0)
+    pid, name = found.get("pid", 0), found.get("statename", "STOPPED").lower()
     seconds = found["now"] - found["start"] if pid else 0
-    return State(part.name, found.get("statename", "STOPPED").lower(), pid, seconds, bool(pid) and part.ready(settings))
+    ready = bool(pid) and part.ready(settings)
+    return State(part.name, name, pid, seconds, ready, "" if ready else why(part, name, pid, settings))
 
 
 def wanted(parts: Iterable[Part], settings: Settings) -> tuple[Part, ...]:
@@ -119,8 +134,12 @@ def prepare_servers(settings: Settings, say: Say) -> None:
 
 def fetch_kafka(say: Say) -> None:
     """Jars by the lock, and not one that differs from it."""
-    if broker.missing_jars():
-        broker.fetch_jars(say)
+    if missing := broker.missing_jars():
+        try:
+            broker.fetch_jars(say)
+        except OSError as problem:
+            words = f"{len(missing)} of Kafka's jars cannot be fetched; `make setup` does it where there is a network"
+            raise NotReady(f"{words}: {problem}") from problem
     if altered := broker.altered_jars():
         raise NotReady("Kafka's jars differ from infra/local/kafka.lock.toml:\n  " + "\n  ".join(altered))
 

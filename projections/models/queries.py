@@ -1,7 +1,9 @@
-"""Reads of models and of what devices run, for every dialect. Row-level security keeps them inside one organisation."""
+"""Reads of models and of what devices run, for every dialect. Row-level security keeps them inside one organisation,
+save what others share with it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -15,10 +17,10 @@ select m.*, (select count(*) from models.pipelines p where p.models @> array[m.i
            as conversions
 from models.models m
 left join models.artefacts original
-    on original.model = m.id and original.media_type = 'application/x-onnx; source=original'
+    on original.model = m.id and original.media_type like 'application/x-onnx; source=%'
 left join lateral (
     select a.key, a.size from models.artefacts a
-    where a.model = m.id and a.media_type <> 'application/x-onnx; source=original'
+    where a.model = m.id and (a.media_type = 'application/x-onnx' or a.target is not null)
     order by a.target is not null, a.media_type limit 1
 ) made on true
 """
@@ -47,29 +49,52 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     runtimes: tuple[str, ...] | None = None
 
 
-WHERE = """
-where m.removed_at is null
-  and ($1::uuid is null or m.catalogues @> array[$1::uuid])
-  and ($2::text is null or m.customization = $2)
-  and ($3::text is null or strpos(lower(concat_ws(' ', m.name, m.alias, m.documentation)), lower($3)) > 0)
-  and ($4::text is null or m.status = $4)
-  and ($5::text[] is null or exists (
-        select from models.conversions c where c.model = m.id and c.status = 'ok' and c.target = any($5)))
+VISIBLE = """(
+    select id, name, alias, documentation, customization, status, catalogues, created_at, updated_at, array(
+        select c.target from models.conversions c where c.model = own.id and c.status = 'ok') as ready
+    from models.models own where removed_at is null
+    union all
+    select id, name, alias, documentation, customization, status, catalogues, created_at, updated_at, array(
+        select c ->> 'target' from jsonb_array_elements(conversions) c where c ->> 'status' = 'ok')
+    from models.shared($1::uuid[])) m
+where ($2::uuid is null or m.catalogues @> array[$2::uuid])
+  and ($3::text is null or m.customization = $3)
+  and ($4::text is null or strpos(lower(concat_ws(' ', m.name, m.alias, m.documentation)), lower($4)) > 0)
+  and ($5::text is null or m.status = $5)
+  and ($6::text[] is null or m.ready && $6)
 """
+"""The organisation's models, and those in catalogues that others share."""
+
+SHARED = """
+select s.*, (select count(*) from models.pipelines p where p.models @> array[s.id]) as device_count
+from models.shared($1::uuid[]) s where s.id = any($2::uuid[])
+"""
+"""Models of others as `MODEL` has them; the devices counted are the organisation's."""
 
 
-async def model(db: Connection, id: str) -> Row | None:
-    """One model by its id (a UUID)."""
-    return await db.fetchrow(f"{MODEL} where m.id = $1 and m.removed_at is null", id)
+async def model(db: Connection, id: str, shared: Sequence[str] = ()) -> Row | None:
+    """One model by its id (a UUID): the organisation's, or one in these catalogues of others."""
+    own = await db.fetchrow(f"{MODEL} where m.id = $1 and m.removed_at is null", id)
+    return own if own or not shared else await db.fetchrow(SHARED, list(shared), [id])
 
 
 async def models(
-    db: Connection, wanted: Filter, *, limit: int, offset: int = 0, order: Order = "-updated"
+    db: Connection,
+    wanted: Filter,
+    *,
+    limit: int,
+    offset: int = 0,
+    order: Order = "-updated",
+    shared: Sequence[str] = (),
 ) -> tuple[list[Row], int]:
-    """A page of models and how many there are in all."""
-    values = [list(v) if isinstance(v, tuple) else v for v in msgspec.structs.astuple(wanted)]
-    rows = await db.fetch(f"{MODEL}{WHERE}{ORDERS[order]} limit $6 offset $7", *values, limit, offset)
-    return rows, await db.fetchval(f"select count(*) from models.models m {WHERE}", *values)
+    """A page of models and how many there are in all; `shared`: catalogues of others that are seen too."""
+    values = [list(shared), *(list(v) if isinstance(v, tuple) else v for v in msgspec.structs.astuple(wanted))]
+    found = await db.fetch(f"select m.id from {VISIBLE}{ORDERS[order]} limit $7 offset $8", *values, limit, offset)
+    ids = [row["id"] for row in found]
+    rows = await db.fetch(f"{MODEL} where m.id = any($1::uuid[])", ids)
+    rows += await db.fetch(SHARED, list(shared), ids) if shared else []
+    named = {row["id"]: row for row in rows}
+    return [named[id] for id in ids if id in named], await db.fetchval(f"select count(*) from {VISIBLE}", *values)
 
 
 async def statistics(db: Connection) -> Row:
@@ -87,13 +112,12 @@ async def statistics(db: Connection) -> Row:
     return found
 
 
-async def artefacts(db: Connection, model: str) -> list[Row]:
+async def artefacts(db: Connection, model: str, shared: Sequence[str] = ()) -> list[Row]:
     """Every file of a model that can be downloaded."""
-    return await db.fetch("select * from models.artefacts where model = $1 order by media_type", model)
-
-
-async def artefact(db: Connection, model: str, id: str) -> Row | None:
-    return await db.fetchrow("select * from models.artefacts where model = $1 and id = $2", model, id)
+    own = await db.fetch("select * from models.artefacts where model = $1 order by media_type", model)
+    if own or not shared:
+        return own
+    return await db.fetch("select * from models.shared_artefacts($1, $2::uuid[])", model, list(shared))
 
 
 async def conversions(db: Connection, model: str) -> list[Row]:
@@ -101,14 +125,19 @@ async def conversions(db: Connection, model: str) -> list[Row]:
     return await db.fetch("select * from models.conversions where model = $1 order by target", model)
 
 
-async def usable(db: Connection, ids: list[str]) -> list[Row]:
+async def usable(db: Connection, ids: list[str], shared: Sequence[str] = ()) -> list[Row]:
     """What a pipeline needs to know of these models; `targets` are those with an artefact."""
     return await db.fetch(
-        """select m.id, m.name, m.status, m.boxes, m.flags, m.named_input,
+        """select m.id, m.name, m.status, m.boxes, m.flags, m.named_input, false as shared,
                   array(select c.target from models.conversions c
                         where c.model = m.id and c.file is not null) as targets
-           from models.models m where m.id = any($1::uuid[]) and m.removed_at is null""",
+           from models.models m where m.id = any($1::uuid[]) and m.removed_at is null
+           union all
+           select s.id, s.name, s.status, s.boxes, s.flags, s.named_input, true,
+                  array(select c ->> 'target' from jsonb_array_elements(s.conversions) c where c ->> 'file' is not null)
+           from models.shared($2::uuid[]) s where s.id = any($1::uuid[])""",
         ids,
+        list(shared),
     )
 
 
@@ -118,10 +147,9 @@ async def pipelines(db: Connection, devices: list[str]) -> dict[str, list[dict[s
     return {row["device"]: row["pipelines"] for row in rows}
 
 
-async def devices_of(db: Connection, model: str) -> list[str]:
-    """The devices that run a model."""
-    rows = await db.fetch("select device from models.pipelines where models @> array[$1::uuid] order by device", model)
-    return [row["device"] for row in rows]
+async def runs(db: Connection, model: str) -> list[Row]:
+    """organisation, device: where a model of the organisation runs, also where it is only shared."""
+    return await db.fetch("select * from models.runs($1)", model)
 
 
 async def waiting(db: Connection, worker: str, limit: int) -> list[Row]:

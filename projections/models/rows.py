@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from projections.rows import Change, Put, Row, Values, stamps
+from projections.rows import Change, Drop, Put, Row, Values, stamps
 from schemas.base import Envelope
 from schemas.ids import number_of
 from schemas.models.messages import (
@@ -33,6 +33,15 @@ from schemas.models.messages import (
     TrainingStarted,
 )
 
+FILES = {"file", "sources"}
+RECEIVED = (
+    "application/x-onnx; source=original",
+    "application/x-onnx; source=converted",
+    "application/x-tensorflow-lite; type=float32",
+    "application/zip; source=original",
+    "application/zip; kind=teachable-machine",
+)
+"""Kinds of files as they came, and what was made of them at the door."""
 IDLE: Values = {"lease": None, "worker": None}
 Training = (
     TrainingRequested | TrainingStarted | TrainingAdvanced | TrainingFinished | TrainingFailed | TrainingCancelled
@@ -53,14 +62,14 @@ def model(event: Any, meta: Envelope) -> Iterable[Row]:
     match event:
         case ModelUploaded():
             about = {"status": "new", "number": number_of(meta.stream), "created_at": meta.time, "pending": {}}
-            yield Put("models", {"id": meta.stream}, {**stamps(meta), **about, **members(event, {"file"})})
-            yield from received(event.file, meta)
+            yield Put("models", {"id": meta.stream}, {**stamps(meta), **about, **members(event, FILES)})
+            yield from received(event, meta)
         case ModelChanged(changes=changes):
             yield changed(meta, changes)
         case ModelFileReplaced():
-            told = {} if event.file.target else members(event, {"file"})
+            told = {} if event.file.target else members(event, FILES)
             yield changed(meta, {**told, "revision": event.revision})
-            yield from received(event.file, meta)
+            yield from received(event, meta)
         case ModelQueued():
             yield changed(meta, {"status": "queued", "pending": msgspec.to_builtins(event.file), **IDLE})
             yield from (conversion(Conversion(target=target, status="queued"), meta) for target in event.targets)
@@ -126,10 +135,15 @@ def changed(meta: Envelope, values: Values) -> Row:
     return Change("models", {"id": meta.stream}, {**stamps(meta), **values})
 
 
-def received(file: ModelFile, meta: Envelope) -> Iterable[Row]:
-    """A file as it came can be had at once; one compiled for a chip is an artefact only when it is checked."""
-    if file.target is None:
-        yield artefact(file, meta)
+def received(event: ModelUploaded | ModelFileReplaced, meta: Envelope) -> Iterable[Row]:
+    """Files as they came can be had at once; one compiled for a chip is an artefact only when it is checked."""
+    if event.file.target is not None:
+        return
+    files = (event.file, *event.sources)
+    yield from (artefact(file, meta) for file in files)
+    if isinstance(event, ModelFileReplaced):
+        for kind in set(RECEIVED) - {file.media_type for file in files}:
+            yield Drop("artefacts", {"model": meta.stream, "media_type": kind})
 
 
 def artefact(file: ModelFile, meta: Envelope) -> Row:

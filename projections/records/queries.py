@@ -105,16 +105,25 @@ async def page(
     also: Sequence[Also] = (),
 ) -> tuple[list[Row], int]:
     """Live records whose body holds all of `where`, and how many there are in all. `search`: part of the name."""
-    more = "".join(f" and {one.sql.format(f'${n}')}" for n, one in enumerate(also, start=4))
-    values = [kind, dict(where or {}), search, *(one.value for one in also)]
-    condition = f"""kind = $1 and retired_at is null and body @> $2
-                   and ($3::text is null or strpos(lower(name), lower($3)) > 0){more}"""
+    told = [Also("kind = {}", kind)]
+    if where:
+        told.append(Also("body @> {}", dict(where)))
+    if search is not None:
+        told.append(Also("strpos(lower(name), lower({})) > 0", search))
+    told += also
+    values = [one.value for one in told]
+    condition = " and ".join(["retired_at is null", *(one.sql.format(f"${n}") for n, one in enumerate(told, start=1))])
     order = f"{SORTS[sort]} {'desc' if descending else 'asc'}, id {'desc' if descending else 'asc'}"
     place = f"limit ${len(values) + 1} offset ${len(values) + 2}"
     sql = f"select {COLUMNS} from records.records where {condition} order by {order} {place}"
     rows = await db.fetch(sql, *values, limit, offset)
     total = await db.fetchval(f"select count(*) from records.records where {condition}", *values)
     return rows, total
+
+
+async def shared_catalogues(db: Connection) -> dict[str, Row]:
+    """Catalogues of others that are assigned to the organisation, and public ones, oldest first."""
+    return {row["id"]: row for row in await db.fetch("select * from records.shared_catalogues()")}
 
 
 async def counts_by_site(db: Connection, kind: str, sites: list[str]) -> dict[str, int]:

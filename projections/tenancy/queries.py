@@ -11,7 +11,7 @@ async def key(db: Connection, digest: str) -> Row | None:
 
 
 async def user_by_email(db: Connection, email: str) -> Row | None:
-    """id, email, name, password_hash of a person."""
+    """id, email, name, password_hash, second_factor (sealed) of a person."""
     return await db.fetchrow("select * from tenancy.user_by_email($1)", email)
 
 
@@ -20,8 +20,19 @@ async def user(db: Connection, id: str) -> Row | None:
 
 
 async def memberships(db: Connection, user: str) -> list[Row]:
-    """organisation, name, role: where a person belongs, oldest first."""
+    """organisation, name, kind, role: where a person belongs, oldest first."""
     return await db.fetch("select * from tenancy.memberships($1)", user)
+
+
+async def under_partner(db: Connection, partner: str, user: str) -> list[Row]:
+    """organisation, name of what is under a channel partner; nothing where the person is no member of it."""
+    return await db.fetch("select * from tenancy.under_partner($1, $2)", partner, user)
+
+
+async def owners(db: Connection, ids: list[str]) -> dict[str, Row]:
+    """organisation, name, kind of those whose shared things the caller sees."""
+    rows = await db.fetch("select * from tenancy.owners($1::uuid[])", ids)
+    return {row["organisation"]: row for row in rows}
 
 
 async def session(db: Connection, id: str) -> Row | None:

@@ -27,6 +27,7 @@ class PipelineModel(Record, frozen=True, kw_only=True):
     targets: tuple[str, ...] = ()
     boxes: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
+    shared: bool = False
 
 
 class ModelFile(Record, frozen=True, kw_only=True):
@@ -170,6 +171,7 @@ class ReplaceModelFile(Command, frozen=True, kw_only=True):
     flags: tuple[str, ...] = ()
     input_details: Json = msgspec.field(default_factory=dict)
     file: ModelFile
+    sources: tuple[ModelFile, ...] = ()
 
 
 class ReportModelChecked(Command, frozen=True, kw_only=True):
@@ -271,6 +273,7 @@ class UploadModel(Command, frozen=True, kw_only=True):
     boxes: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
     file: ModelFile
+    sources: tuple[ModelFile, ...] = ()
 
 
 class ModelChanged(Event, frozen=True, kw_only=True):
@@ -339,6 +342,7 @@ class ModelFileReplaced(Event, frozen=True, kw_only=True):
     input_details: Json = msgspec.field(default_factory=dict)
     file: ModelFile
     revision: int
+    sources: tuple[ModelFile, ...] = ()
 
 
 class ModelQueued(Event, frozen=True, kw_only=True):
@@ -398,6 +402,7 @@ class ModelUploaded(Event, frozen=True, kw_only=True):
     flags: tuple[str, ...] = ()
     file: ModelFile
     revision: int = 1
+    sources: tuple[ModelFile, ...] = ()
 
 
 class PipelinesSet(Event, frozen=True, kw_only=True):

@@ -60,6 +60,7 @@ class CreateOrganisation(Command, frozen=True, kw_only=True):
     name: str
     slug: str
     timezone: str = "UTC"
+    kind: str = "organization"
 
 
 class CreateUser(Command, frozen=True, kw_only=True):
@@ -84,6 +85,15 @@ class OpenSession(Command, frozen=True, kw_only=True):
     scope: str
     digest: str
     expires_at: datetime
+
+
+class PlaceOrganisation(Command, frozen=True, kw_only=True):
+    """Puts an organisation under a channel partner, or under none; the stream is its id."""
+
+    CONTEXT = "tenancy"
+    TOPIC = "tenancy.commands"
+
+    partner: str | None = None
 
 
 class RemoveMember(Command, frozen=True, kw_only=True):
@@ -111,6 +121,24 @@ class RotateSession(Command, frozen=True, kw_only=True):
     presented: str
     digest: str
     expires_at: datetime
+
+
+class SetSecondFactor(Command, frozen=True, kw_only=True):
+    """Asks for a one-time code (RFC 6238) beside the password; the stream is the user id. The secret travels sealed; none switches it off."""
+
+    CONTEXT = "tenancy"
+    TOPIC = "tenancy.commands"
+
+    secret: str | None = None
+
+
+class UseSecondFactor(Command, frozen=True, kw_only=True):
+    """Spends a one-time code: `step` is the time step that it is of (RFC 6238, 5.2)."""
+
+    CONTEXT = "tenancy"
+    TOPIC = "tenancy.commands"
+
+    step: int
 
 
 class ApiKeyCreated(Event, frozen=True, kw_only=True):
@@ -173,6 +201,34 @@ class OrganisationCreated(Event, frozen=True, kw_only=True):
     name: str
     slug: str
     timezone: str = "UTC"
+    kind: str = "organization"
+
+
+class OrganisationPlaced(Event, frozen=True, kw_only=True):
+    """The organisation is under this channel partner."""
+
+    CONTEXT = "tenancy"
+    TOPIC = "tenancy.events"
+
+    partner: str | None = None
+
+
+class SecondFactorSet(Event, frozen=True, kw_only=True):
+    """Sign-in asks for a one-time code of this sealed secret, or for none."""
+
+    CONTEXT = "tenancy"
+    TOPIC = "tenancy.events"
+
+    secret: str | None = None
+
+
+class SecondFactorUsed(Event, frozen=True, kw_only=True):
+    """Codes up to this time step are spent."""
+
+    CONTEXT = "tenancy"
+    TOPIC = "tenancy.events"
+
+    step: int
 
 
 class SessionClosed(Event, frozen=True, kw_only=True):
@@ -226,9 +282,12 @@ Commands = (
     | CreateOrganisation
     | CreateUser
     | OpenSession
+    | PlaceOrganisation
     | RemoveMember
     | RevokeApiKey
     | RotateSession
+    | SetSecondFactor
+    | UseSecondFactor
 )
 
 
@@ -239,6 +298,9 @@ Events = (
     | MemberRemoved
     | OrganisationChanged
     | OrganisationCreated
+    | OrganisationPlaced
+    | SecondFactorSet
+    | SecondFactorUsed
     | SessionClosed
     | SessionOpened
     | SessionRotated

@@ -183,10 +183,10 @@ def apply(event: Events) -> Pipelines:
 
 
 def references(command: Commands) -> tuple[Reference, ...]:
-    """The device and every model live while this is decided."""
+    """The device and every model of its organisation live while this is decided."""
     if isinstance(command, RemovePipelines):
         return ()
     return (
         Reference("device", command.device, "unknown"),
-        *(Reference("model", model.id) for model in command.models),
+        *(Reference("model", model.id) for model in command.models if not model.shared),
     )

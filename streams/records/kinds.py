@@ -82,6 +82,13 @@ class Named(RecordBody):
     name: str = Field(min_length=1, max_length=255)
 
 
+class Catalogue(Named):
+    """A set of models; these organisations see it, everybody when it is public."""
+
+    public: bool = False
+    organisations: list[str] = []
+
+
 KINDS: dict[str, Kind] = {
     "site": Kind(Site, unique=(("name",),)),
     "server": Kind(Server, unique=(("site", "name"),), refers={"site": "record.site"}),
@@ -99,7 +106,7 @@ KINDS: dict[str, Kind] = {
     ),
     "group": Kind(Named, unique=(("name",),)),
     "project": Kind(Named, unique=(("name",),)),
-    "catalogue": Kind(Named),
+    "catalogue": Kind(Catalogue),
     "dashboard": Kind(Named),
     "sensor-profile": Kind(Named, unique=(("name", "version"),)),
     "device-profile": Kind(Named, unique=(("name", "version"),)),

@@ -10,9 +10,10 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any
 
 import aiohttp
@@ -30,6 +31,8 @@ ONE_BY_ONE = 300
 TOGETHER = 4_000
 IN_FLIGHT = 64
 WARM = 50
+MADE = 100
+"""Sites and devices that reads go through in turn."""
 Call = Callable[[aiohttp.ClientSession], Awaitable[None]]
 
 
@@ -74,9 +77,12 @@ def posting(url: str, headers: dict[str, str]) -> Call:
     return call
 
 
-def getting(url: str, headers: dict[str, str]) -> Call:
+def getting(urls: Sequence[str], headers: dict[str, str]) -> Call:
+    """A GET of one of these after the other."""
+    turn = cycle(urls)
+
     async def call(session: aiohttp.ClientSession) -> None:
-        async with session.get(url, headers=headers) as answer:
+        async with session.get(next(turn), headers=headers) as answer:
             body = await answer.read()
             assert answer.status == 200, body
 
@@ -124,59 +130,62 @@ async def replayed(settings: Settings, name: str, topics: list[str]) -> tuple[in
     return count, time.perf_counter() - start
 
 
+async def made(session: aiohttp.ClientSession, url: str, headers: dict[str, str]) -> list[str]:
+    """URLs of new things of this kind."""
+    found = []
+    for _ in range(MADE):
+        async with session.post(url, json={"name": f"bench {new_id()}"}, headers=headers) as answer:
+            found.append(f"{url}/{(await answer.json())['id']}")
+    return found
+
+
+async def compared(session: aiohttp.ClientSession, title: str, bare: tuple[str, Call], ours: dict[str, Call]) -> Table:
+    """A row for each, measured in turn, and its rate beside that of the bare one."""
+    table = Table(title, "p50 ms", "p95 ms", "64 in flight, a second", "of the bare one")
+    yardstick = await measured(session, bare[1])
+    for name, figure in [(bare[0], yardstick)] + [(name, await measured(session, call)) for name, call in ours.items()]:
+        row = f"{figure.p50:.1f}", f"{figure.p95:.1f}", f"{figure.rate:,.0f}", f"{figure.rate / yardstick.rate:.2f}"
+        table.add_row(name, *row)
+    return table
+
+
+async def replays(settings: Settings) -> Table:
+    table = Table("replay", "messages", "seconds", "a second")
+    for name, topics in (("records", ["records.events"]), ("events", kafka.names("events"))):
+        count, seconds = await replayed(settings, name, topics)
+        store = "Postgres" if name == "records" else "ClickHouse"
+        table.add_row(f"{store}: {name}", f"{count:,}", f"{seconds:.1f}", f"{count / seconds:,.0f}")
+    return table
+
+
 async def main() -> None:
     settings = load()
     stack: dict[str, Any] = json.loads((settings.var / "stack.json").read_text())
     headers = {"Authorization": f"Bearer {stack['organisations']['acme']['iot']['api_key']}"}
+    sites, devices = (f"{stack['api']}/api/v1/{many}" for many in ("sites", "devices"))
     console = Console(width=110, highlight=False)
-    writes, reads = (
-        Table("", "p50 ms", "p95 ms", "64 in flight, a second"),
-        Table("", "p50 ms", "p95 ms", "64 in flight, a second"),
-    )
     connector = aiohttp.TCPConnector(limit=IN_FLIGHT)
     async with aiohttp.ClientSession(connector=connector) as session, bare(settings) as yardstick:
-        await compare(
+        writes = await compared(
             session,
-            writes,
-            posting(f"{stack['api']}/api/v1/sites", headers),
-            posting(f"{yardstick}/sites", {}),
-            ("command to readable row, over HTTP", "bare FastAPI + Postgres insert"),
+            "writes",
+            ("bare FastAPI + Postgres insert", posting(f"{yardstick}/sites", {})),
+            {"command to readable row": posting(sites, headers)},
         )
-        async with session.post(
-            f"{stack['api']}/api/v1/sites", json={"name": f"read {new_id()}"}, headers=headers
-        ) as answer:
-            site = (await answer.json())["id"]
-        await compare(
+        some_sites, some_devices = await made(session, sites, headers), await made(session, devices, headers)
+        reads = await compared(
             session,
-            reads,
-            getting(f"{stack['api']}/api/v1/sites/{site}", headers),
-            getting(f"{yardstick}/nothing", {}),
-            ("point read", "bare FastAPI answer"),
+            "reads, one API worker",
+            ("bare FastAPI answer", getting([f"{yardstick}/nothing"], {})),
+            {
+                "point read: a site": getting(some_sites, headers),
+                "point read: a device, from Postgres": getting(some_devices, headers),
+                "list read: 20 sites": getting([f"{sites}?size=20"], headers),
+                "list read: 20 devices, from Postgres": getting([f"{devices}?size=20"], headers),
+            },
         )
     console.print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
-    console.print(writes, reads)
-    replay = Table("replay", "messages", "seconds", "a second")
-    for name, topics in (("records", ["records.events"]), ("events", kafka.names("events"))):
-        count, seconds = await replayed(settings, name, topics)
-        replay.add_row(
-            f"{'Postgres' if name == 'records' else 'ClickHouse'}: {name}",
-            f"{count:,}",
-            f"{seconds:.1f}",
-            f"{count / seconds:,.0f}",
-        )
-    console.print(replay)
-
-
-async def compare(
-    session: aiohttp.ClientSession, table: Table, ours: Call, theirs: Call, names: tuple[str, str]
-) -> None:
-    """A row for each, and their ratio."""
-    first, second = await measured(session, ours), await measured(session, theirs)
-    for name, figure in zip(names, (first, second), strict=True):
-        table.add_row(name, f"{figure.p50:.1f}", f"{figure.p95:.1f}", f"{figure.rate:,.0f}")
-    table.add_row(
-        "ratio", f"{first.p50 / second.p50:.1f}", f"{first.p95 / second.p95:.1f}", f"{first.rate / second.rate:.2f}"
-    )
+    console.print(writes, reads, await replays(settings))
 
 
 if __name__ == "__main__":

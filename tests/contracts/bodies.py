@@ -23,7 +23,7 @@ RANGE: dict[str, Callable[[], str]] = {
 def stem(name: str) -> str:
     """`deviceId`, `device_id`, `systemNxID`: what thing it names; "" for a name that is no id's."""
     found = ID.search(name)
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name[: found.start()]).lower() if found else ""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|_", "-", name[: found.start()]).lower() if found else ""
 
 
 class Sample:

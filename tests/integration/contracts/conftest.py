@@ -9,11 +9,11 @@ from uuid import uuid4
 import pytest
 
 from infra import seed
-from infra.commands import Commands
 from infra.identity import Identity, hash_password
 from infra.secrets import mint
 from infra.settings import Settings
 from tests.contracts.documents import Operation, published
+from tests.integration.contracts.told import writing
 from tests.integration.contracts.world import Side
 
 
@@ -21,15 +21,9 @@ async def founded(settings: Settings, name: str) -> dict[str, Any]:
     """A new organisation as the local stack's own ones begin: people, keys, one site; its credentials."""
     password = mint("", 24)
     secrets = {"password": password, "sk": mint("sk_live_"), "nvk": mint("nvk_"), "hash": hash_password(password)}
-    log = Commands(settings)
-    await log.start()
-    try:
-        while log.parts() != {"kafka": "ok", "postgres": "ok"}:
-            await asyncio.sleep(0.1)
+    async with writing(settings) as log:
         for stream, organisation, command in seed.commands(name, secrets):
             await seed.put(log, stream, organisation, command)
-    finally:
-        await log.stop()
     return seed.credentials(name, secrets, Identity(settings))
 
 
@@ -44,7 +38,7 @@ def operations(stack: dict[str, Any]) -> list[Operation]:
 
 
 def side(stack: dict[str, Any], settings: Settings, operations: list[Operation], name: str) -> Side:
-    made = Side(stack["api"], name, organisation(settings, name), operations)
+    made = Side(settings, stack["api"], name, organisation(settings, name), operations)
     made.fill()
     return made
 

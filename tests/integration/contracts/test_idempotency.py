@@ -7,17 +7,21 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import pytest
 
 from tests.contracts.documents import Json, Operation
 from tests.integration.contracts import things
 from tests.integration.contracts.world import Side, creates, items
 
+pytestmark = pytest.mark.timeout(900)
 NOT_OFFERED = {
     **things.BY_HAND,
     "POST /api/v1/devices/registration/tokens": "the answer holds a secret (contract, 2)",
     "POST /api/v1/api-keys": "the answer holds a secret",
     "POST /api/v1/firmware/{firmwareId}/download-tokens": "the answer holds a secret",
     "POST /api/v1/config-artefacts/upload-url": "the answer holds a secret",
+    "POST /api/v1/cameras/{cameraId}/live": "the answer holds a secret",
+    "PUT /api/v1/desired-state-bindings": "again is the same by itself: 201 made, 200 there",
 }
 SIGNED = {"POST /api/v1/firmware": "firmware"}
 """Answers with a link that is signed anew each time, and the member beside it."""
@@ -41,6 +45,13 @@ def test_the_list_is_of_routes_there_are(operations: list[Operation]) -> None:
     there = {str(one) for one in operations}
     assert set(NOT_OFFERED) <= there
     assert there >= things.CHANGES
+
+
+def test_the_header_is_declared_where_it_is_taken(operations: list[Operation]) -> None:
+    """In the dialect whose contract names it at each route."""
+    made = [one for one in operations if one.surface == "iot" and creates(one)]
+    declared = {str(one) for one in made if any(p["name"] == "Idempotency-Key" for p in one.parameters("header"))}
+    assert declared == {str(one) for one in made} - NOT_OFFERED.keys()
 
 
 def test_a_repeat_gives_the_first_answer(operations: list[Operation], mine: Side) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import time
 from base64 import b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -49,17 +50,14 @@ CHANGES = {
 }
 """Answer 202 and create nothing."""
 UNMADE = {
-    "POST /api/ml/export-jobs",
-    "POST /api/v1/config-artefacts",
     "POST /api/v1/cameras/{cameraId}/live",
     "POST /api/v1/dvr-clip-requests",
     "POST /api/v1/devices/{deviceId}/commands",
     "POST /api/v1/firmware/{firmwareId}/deployments",
     "POST /api/v1/billing/checkout-session",
     "POST /api/v1/billing/portal-session",
-    "PUT /api/v1/desired-state-bindings",
 }
-"""Need a model, a profile, a payment provider, or a device or camera that is online, which no call alone makes."""
+"""Need a payment provider, or a device that has checked in within the last minute."""
 NOBODYS = ("/api/schemas/ids", "/api/schemas/subjects", "/api/schemas/message")
 """Paths of what is the same for every organisation."""
 scales = itertools.count(3)
@@ -163,7 +161,48 @@ def training(side: Side) -> Json:
 
 
 def export(side: Side) -> Json:
-    return {"json": {"model_version_id": side.newest("acusight", "model"), "image_size": 32 * next(scales)}}
+    """A file of a model that has been checked, which takes a while."""
+    until = time.monotonic() + 30
+    while not (ready := checked(side)) and time.monotonic() < until:
+        time.sleep(0.5)
+    version = side.newest("acusight", "dataset") if next(scales) % 2 else None
+    return {"json": {"model_version_id": next(iter(ready), None), "calibration_dataset_version_id": version}}
+
+
+def checked(side: Side) -> list[int]:
+    models = side.http.get("/api/ml/models", headers=side.credential("acusight")).raise_for_status().json()["data"]
+    return [one["id"] for one in models if one["status"] == "ready"]
+
+
+def install(side: Side) -> None:
+    """What packs bring: profiles."""
+    for pack in () if side.known("iot", "", "sensor-profile") else side.known("iot", "", "pack"):
+        side.http.post(f"/api/v1/packs/{pack}/install", headers=side.credential("iot")).raise_for_status()
+
+
+def pack(side: Side) -> Json:
+    name = f"{side.mark}-{uuid4().hex[:6]}"
+    field = {"name": "interval", "type": "DOUBLE", "writable": True}
+    profiles = {
+        "sensorProfiles": [{"name": name, "version": "1.0", "fields": [field]}],
+        "deviceProfiles": [{"name": name, "version": "1.0", "components": []}],
+    }
+    return {"json": {"key": name, "name": side.mark, "version": "1.0.0", **profiles}}
+
+
+def artefact(side: Side) -> Json:
+    profile = {"profileType": "SENSOR_PROFILE", "profileId": side.newest("iot", "sensor-profile")}
+    return {"json": {"name": f"{side.mark} {uuid4().hex[:6]}", **profile, "content": {"interval": 1.5}}}
+
+
+def binding(side: Side) -> Json:
+    target = {"targetType": "DEVICE", "targetId": virtual(side)}
+    return {"json": {**target, "configArtefactId": side.newest("iot", "config-artefact")}}
+
+
+def camera(side: Side) -> Json:
+    name = f"{side.mark} {uuid4().hex[:6]}"
+    return {"json": {"deviceId": side.newest("iot", "device"), "name": name, "dvrEnabled": True}}
 
 
 def virtual(side: Side) -> Any:
@@ -230,9 +269,10 @@ CONTENT: dict[str, Callable[[Side], Json]] = {
     },
     "POST /api/v1/firmware": lambda side: {"json": {"name": side.mark, "version": f"1.0.{next(scales)}", **file()}},
     "POST /api/v1/config-artefacts/upload-url": lambda side: {"json": {"contentType": "application/json", **file()}},
-    "POST /api/v1/packs": lambda side: {
-        "json": {"key": f"{side.mark}-{uuid4().hex[:6]}", "name": side.mark, "version": "1.0.0"}
-    },
+    "POST /api/v1/packs": pack,
+    "POST /api/v1/config-artefacts": artefact,
+    "PUT /api/v1/desired-state-bindings": binding,
+    "POST /api/v1/cameras": camera,
     "POST /api/v1/reference-pairs": lambda side: {
         "json": {**pair(side), "validFrom": ago(minutes=60), "notes": uuid4().hex}
     },

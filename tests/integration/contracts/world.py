@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
@@ -11,23 +12,31 @@ from uuid import uuid4
 
 import httpx
 
+from infra.settings import Settings
 from tests.contracts.bodies import Sample, stem
 from tests.contracts.documents import Json, Operation
-from tests.integration.contracts import things
+from tests.integration.contracts import things, told
 
 Key = tuple[str, str]
 PARAMETER = re.compile(r"\{([^}]*)\}")
 SAME = {
     "model": "function",
     "dataset-version": "dataset",
-    "model-version": "model",
+    "model-version": "function",
     "scope": "site",
     "primary-component": "component",
     "reference-component": "component",
+    "group": "device-group",
+    "rule": "alert-rule",
+    "profile": "sensor-profile",
+    "target": "device",
 }
 """Other names of things, in paths and bodies."""
 CREATES = re.compile(r"^(?:create|submit)(?!.*[Bb]atch$)")
-ENTRANCES = ("nx", "acusight", "device", "iot", "iot-token", "noxovision")
+SECRETS = re.compile(r"^(?:signing_)?secret$|^(?:access_?)?token$", re.IGNORECASE)
+"""Members of an answer that open something."""
+ROUNDS = 4
+"""A pack brings profiles, of which artefacts are made, which are bound."""
 
 
 def singular(word: str) -> str:
@@ -56,15 +65,28 @@ def creates(operation: Operation) -> bool:
     return operation.method in ("post", "put") and bool(made) and str(operation) not in things.CHANGES
 
 
+class Patient(httpx.HTTPTransport):
+    """Comes again when a busy server says when."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        for _ in range(5):
+            answer = super().handle_request(request)
+            if answer.status_code != 503 or "Retry-After" not in answer.headers:
+                break
+            answer.read()
+            time.sleep(float(answer.headers["Retry-After"]))
+        return answer
+
+
 class Side:
     """One organisation."""
 
-    def __init__(self, api: str, name: str, said: Json, operations: list[Operation]) -> None:
-        self.said, self.operations = said, operations
+    def __init__(self, settings: Settings, api: str, name: str, said: Json, operations: list[Operation]) -> None:
+        self.settings, self.said, self.operations = settings, said, operations
         self.mark: str = f"{name[0]}{uuid4().hex[:11]}"
         self.found: dict[Key, dict[Any, Json]] = defaultdict(dict)
         self.secrets: dict[str, str] = {}
-        self.http = httpx.Client(base_url=api, timeout=60, trust_env=False)
+        self.http = httpx.Client(base_url=api, timeout=60, trust_env=False, transport=Patient())
 
     def headers(self, operation: Operation) -> dict[str, str]:
         """The credential that the operation takes."""
@@ -84,8 +106,10 @@ class Side:
         things.enrol(self)
         things.certify(self)
         left = [one for one in self.operations if creates(one) and str(one) not in things.BY_HAND]
-        for _ in range(3):
+        for _ in range(ROUNDS):
             self.look()
+            things.install(self)
+            told.tell(self)
             left = [one for one in left if not self.made(one)]
         self.look()
 
@@ -94,8 +118,16 @@ class Side:
             answer = self.send(operation, place)
             if answer.is_success:
                 self.keep(operation, place, answer)
+                self.note_secrets(operation, answer)
                 return True
         return False
+
+    def note_secrets(self, operation: Operation, answer: httpx.Response) -> None:
+        """What an answer holds that opens something: a link's token, a session's, what a receiver checks with."""
+        for item in items(answer.json()):
+            for name, value in item.items():
+                if SECRETS.match(name) and isinstance(value, str):
+                    self.secrets.setdefault(f"{name} of {operation}", value)
 
     def look(self) -> None:
         """Reads everything that can be read, and keeps the ids that it shows."""
@@ -152,11 +184,11 @@ class Side:
     def send(self, operation: Operation, place: Json, **more: Any) -> httpx.Response:
         """One request of this organisation's; `more` replaces what it would send."""
         path = filled(operation.path, place)
-        headers = more.pop("headers", {})
+        headers, asked = more.pop("headers", {}), more.pop("params", {})
         body = more or (dict(self.content(operation)) if operation.method != "get" else {})
         headers = {**self.headers(operation), **body.pop("headers", {}), **headers}
         query = self.sample(operation.surface).query(operation)
-        return self.http.request(operation.method, path, headers=headers, params=query, **body)
+        return self.http.request(operation.method, path, headers=headers, params={**query, **asked}, **body)
 
 
 def items(said: Any) -> Iterator[Json]:

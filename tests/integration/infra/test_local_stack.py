@@ -15,7 +15,9 @@ import psutil
 import pytest
 
 from infra import clickhouse
-from infra.local import ports, record
+from infra.local import ports, record, supervisor
+from infra.local.parts import PARTS
+from infra.local.why import why
 from infra.settings import LOOPBACK, Settings
 from tests.conftest import ROOT, UP, VAR, sightlog
 
@@ -137,3 +139,95 @@ def test_a_port_in_use_is_named_with_its_setting(tmp_path: Path) -> None:
 def test_two_stacks_never_draw_the_same_port(tmp_path: Path) -> None:
     numbers = [port.number for port in ports.ports(ports.remember(Settings(var=tmp_path), choose=True))]
     assert len(set(numbers)) == len(numbers)
+
+
+def elsewhere(var: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """The command with a var directory of its own."""
+    here = {**os.environ, "SIGHTLOG_VAR": str(var), **settings}
+    line = [sys.executable, "-m", "infra.cli", *arguments]
+    return subprocess.run(line, cwd=ROOT, env=here, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("command", ["up", "doctor"])
+def test_a_var_that_cannot_be_used_is_told(tmp_path: Path, command: str) -> None:
+    file = tmp_path / "a-file"
+    file.touch()
+    done = elsewhere(file, command)
+    assert done.returncode == 1
+    assert f"{file} cannot be used" in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_jars_that_cannot_be_fetched_are_told(tmp_path: Path) -> None:
+    nowhere = {"M2_REPO": str(tmp_path / "m2"), "HTTPS_PROXY": f"http://{LOOPBACK}:9"}
+    try:
+        up = elsewhere(tmp_path / "var", "up", "--free-ports", **nowhere)
+        doctor = elsewhere(tmp_path / "var", "doctor", **nowhere)
+    finally:
+        elsewhere(tmp_path / "var", "down")
+    assert up.returncode == 1
+    assert "jars cannot be fetched" in up.stderr
+    assert "Traceback" not in up.stderr
+    assert "jars are missing; `make setup`" in doctor.stdout
+
+
+def test_a_server_that_is_away_is_named(tmp_path: Path) -> None:
+    """Where nothing listens: commands say which server, and no more."""
+    port = ports.draw(set())
+    owner = {"SIGHTLOG_POSTGRES__OWNER": f"postgresql://sightlog_owner@{LOOPBACK}:{port}/sightlog"}
+    for arguments in (("migrate",), ("rebuild", "fleet")):
+        done = elsewhere(tmp_path / "var", *arguments, **owner)
+        assert (done.returncode, "Traceback" in done.stderr) == (1, False), done.stderr
+        assert done.stderr.startswith("postgres does not answer")
+    done = elsewhere(tmp_path / "var", "replay", SIGHTLOG_KAFKA__BOOTSTRAP=f"{LOOPBACK}:{port}")
+    assert "kafka does not answer" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_unknown_projection_is_told_in_words(stack: dict[str, Any]) -> None:
+    done = sightlog("rebuild", "nothing")
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+    assert "no projection 'nothing'; there are " in done.stderr
+
+
+@whole
+def test_a_part_that_is_held_is_named_with_its_remedy(stack: dict[str, Any]) -> None:
+    pid = record.read(VAR)["processes"]["deliveries"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        doctor, status = sightlog("doctor"), sightlog("status")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert f"deliveries: running, not ready: held by a signal; `kill -CONT {pid}`" in doctor.stdout
+    assert (doctor.returncode, status.returncode) == (1, 1)
+
+
+@whole
+def test_a_part_says_what_it_waits_for(stack: dict[str, Any], settings: Settings) -> None:
+    running = supervisor.running(settings)
+    assert running is not None
+    running.stopProcess("kafka", True)
+    try:
+        doctor = until_told("api: running, not ready: it says: kafka away")
+    finally:
+        assert sightlog(*UP).returncode == 0
+    assert "kafka: stopped, not ready: `sightlog up` starts it" in doctor
+    assert sightlog("doctor").returncode == 0
+
+
+def until_told(words: str) -> str:
+    """What the doctor says once it says so."""
+    deadline = time.monotonic() + 30
+    while words not in (said := sightlog("doctor").stdout):
+        assert time.monotonic() < deadline, said
+    return said
+
+
+def test_a_part_whose_port_is_taken_is_named_with_it(tmp_path: Path) -> None:
+    settings = ports.remember(Settings(var=tmp_path), choose=True)
+    part = next(part for part in PARTS if part.name == "postgres")
+    with socket.socket() as taken:
+        taken.bind((LOOPBACK, settings.local.postgres))
+        taken.listen()
+        assert why(part, "fatal", 0, settings).startswith(f"port {settings.local.postgres} is in use")
+    assert "given up" in why(part, "fatal", 0, settings)

@@ -12,6 +12,12 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from infra.commands import Commands
+from infra.identity import hash_password
+from schemas.base import Command, asking
+from schemas.ids import new_id
+from schemas.tenancy.messages import AddMember, CreateUser
+
 NIL = "00000000-0000-0000-0000-000000000000"
 BOXES = "bboxes-format:xyxysc;0:person;1:bike"
 
@@ -40,6 +46,27 @@ def network(*, output: str = BOXES, scale: float = 1.0, chip: str | None = None,
 def both(data: dict[str, Any], file: bytes) -> list[tuple[str, tuple[str | None, bytes]]]:
     """The parts `data` and `file`, as the vendor's client sends them."""
     return [("data", (None, json.dumps(data).encode())), ("file", ("net.onnx", file))]
+
+
+async def tell(log: Commands, command: Command, stream: str, organisation: str) -> None:
+    """What a producer inside the trust boundary asks."""
+    await log.submit(command, asking(stream, organisation=organisation, actor="test"), wait=10)
+
+
+class Person:
+    """Somebody with an account of their own."""
+
+    def __init__(self, log: Commands) -> None:
+        self.log, self.id = log, f"user_{new_id().replace('-', '')}"
+        self.account = {"username": f"{self.id}@people.example", "password": "open sesame"}
+
+    async def joins(self, roles: dict[str, str]) -> None:
+        """Begins, and belongs to these organisations (ids) in these roles."""
+        email, hashed = self.account["username"], hash_password(self.account["password"])
+        await tell(self.log, CreateUser(email=email, name="Somebody", password_hash=hashed), self.id, "")
+        for organisation, role in roles.items():
+            added = AddMember(user=self.id, role=role)
+            await tell(self.log, added, f"{organisation}:{self.id}", organisation)
 
 
 async def upload(client: httpx.AsyncClient, file: bytes, **fields: Any) -> dict[str, Any]:

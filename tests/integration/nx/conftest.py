@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
 
+from infra.commands import Commands
+from infra.settings import Settings
 from tests.integration.nx.calls import network, ready, upload
 
 
-async def signed_in(stack: dict[str, Any], organisation: str) -> httpx.AsyncClient:
-    said = stack["organisations"][organisation]["nx"]
+async def signed_in(stack: dict[str, Any], organisation: str, **account: str) -> httpx.AsyncClient:
+    said = stack["organisations"][organisation]["nx"] | account
     client = httpx.AsyncClient(base_url=stack["api"], timeout=30)
     answer = await client.post("/cdb/oauth2/token", data={"grant_type": "password", **said})
     assert answer.status_code == 200, answer.text
@@ -32,6 +35,17 @@ async def globex(stack: dict[str, Any]) -> AsyncIterator[httpx.AsyncClient]:
     client = await signed_in(stack, "globex")
     yield client
     await client.aclose()
+
+
+@pytest.fixture(scope="session")
+async def log(settings: Settings) -> AsyncIterator[Commands]:
+    """What producers inside the trust boundary write to."""
+    commands = Commands(settings)
+    await commands.start()
+    while commands.parts() != {"kafka": "ok", "postgres": "ok"}:
+        await asyncio.sleep(0.05)
+    yield commands
+    await commands.stop()
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tests.integration.nx.calls import BOXES, NIL, both, network, ready, refused, upload
+from tests.unit.inference.tflite_files import packed, some_classifier
 
 
 async def test_an_upload_becomes_ready(acme: httpx.AsyncClient) -> None:
@@ -52,6 +53,38 @@ async def test_the_clients_form(acme: httpx.AsyncClient) -> None:
     assert {each["Target"]: each["Status"] for each in model["Conversions"]} == {"cpu": "ok", "mxa": "error"}
 
 
+async def test_a_teachable_machine_archive(acme: httpx.AsyncClient) -> None:
+    archive = packed(model_unquant__tflite=some_classifier(), labels__txt=b"0 Cat\n1 Dog\n")
+    made = await acme.post("/cpt/functions", files={"file": ("pets.zip", archive)})
+    assert made.status_code == 200, made.text
+    model = await ready(acme, made.json()["UUID"])
+    assert (model["Name"], model["NamedOutput"][0]["Name"]) == ("pets", "scores-0:Cat;1:Dog")
+    assert (model["InputDriverDetails"]["order"], model["InputDriverDetails"]["vars"]) == (1, [127.5] * 3)
+    assert await kinds(acme, model["UUID"]) == {
+        "application/zip; source=original",
+        "application/zip; kind=teachable-machine",
+        "application/x-tensorflow-lite; type=float32",
+        "application/x-onnx; source=converted",
+        "application/x-onnx",
+    }
+    files = {"file": ("net.onnx", network(scale=51))}
+    assert (await acme.patch(f"/cpt/function/{model['UUID']}", files=files)).status_code == 200
+    await ready(acme, model["UUID"])
+    assert await kinds(acme, model["UUID"]) == {"application/x-onnx", "application/x-onnx; source=original"}
+
+
+async def test_a_tflite_file(acme: httpx.AsyncClient) -> None:
+    files = {"file": ("net.tflite", some_classifier(seed=1))}
+    made = (await acme.post("/cpt/functions", files=files)).json()
+    assert made["Code"]["CDNURI"] == "" or made["Status"] == "ok"
+    assert (await ready(acme, made["UUID"]))["NamedOutput"][0]["Name"] == "out_25"
+    assert "application/x-tensorflow-lite; type=float32" in await kinds(acme, made["UUID"])
+
+
+async def kinds(client: httpx.AsyncClient, id: str) -> set[str]:
+    return {file["MimeType"] for file in (await client.get(f"/cpt/function/{id}/files")).json()}
+
+
 async def test_json_with_the_file_in_it(acme: httpx.AsyncClient) -> None:
     body = {"Name": "three", "OnnxModel": base64.b64encode(network(scale=3)).decode()}
     answer = await acme.post("/cpt/functions", json=body)
@@ -67,10 +100,14 @@ async def test_json_with_the_file_in_it(acme: httpx.AsyncClient) -> None:
         (network(opset=6), {}, 422, "file"),
         (network(output="bboxes-format:xywh;0:a"), {}, 422, "file"),
         (network(chip="abacus"), {}, 422, "file"),
-        (b"PK\x03\x04rest", {}, 415, "file"),
+        (b"PK\x03\x04rest", {}, 422, "file"),
+        (packed(**{"../model__tflite": b"x"}), {}, 422, "file"),
+        (b"\x1c\0\0\0TFL3" + bytes(40), {}, 422, "file"),
         (network(), {"Name": ""}, 400, "Name"),
         (network(), {"EnableConversions": ["abacus"]}, 400, "EnableConversions.0"),
         (network(), {"NamedInput": [{"Name": "x", "DataType": "float", "Shape": [1]}]}, 422, "NamedInput"),
+        (network(), {"InputDriverDetails": {"vars": [1, 0, 1]}}, 422, "InputDriverDetails.vars"),
+        (network(), {"InputDriverDetails": {"means": [1]}}, 422, "InputDriverDetails.means"),
         (network(), {"Catalogues": [NIL]}, 422, "Catalogues"),
         (network(), {"Site": NIL}, 422, "Site"),
     ],
@@ -82,6 +119,21 @@ async def test_bad_uploads_name_the_field(
     parts = both(data, file)
     refused(await acme.post("/cpt/functions", files=parts), status, field)
     assert (await acme.get("/cpt/functions")).headers["x-pagination-records"] == before
+
+
+async def test_a_model_has_one_file(acme: httpx.AsyncClient) -> None:
+    refused(
+        await acme.post("/cpt/functions", files=[("file", ("a", network())), ("file", ("b", network()))]), 400, "file"
+    )
+
+
+async def test_a_new_file_brings_its_own_layout(acme: httpx.AsyncClient) -> None:
+    id = (await upload(acme, network(scale=41)))["UUID"]
+    await acme.patch(f"/cpt/function/{id}", json={"InputDriverDetails": {"width": 64}})
+    refused(await acme.patch(f"/cpt/function/{id}", json={"InputDriverDetails": {"vars": [0, 1, 1]}}), 422)
+    parts = both({"InputDriverDetails": {"means": [4, 5, 6]}}, network(scale=42))
+    shown = (await acme.patch(f"/cpt/function/{id}", files=parts)).json()["InputDriverDetails"]
+    assert (shown["width"], shown["means"]) == (32, [4, 5, 6])
 
 
 async def test_bodies_that_cannot_be_read(acme: httpx.AsyncClient) -> None:

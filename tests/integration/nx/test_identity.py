@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
+import time
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
 
+from api.nx.onetime import PERIOD
+from api.nx.onetime import code as onetime
+from api.operators import UnknownAccount, UnknownSite, second_factor, site_key
 from infra.commands import Commands
-from infra.secrets import digest, mint
 from infra.settings import Settings
-from schemas.base import asking
-from schemas.ids import new_id
-from schemas.tenancy.messages import CreateApiKey
-from tests.integration.nx.calls import NIL, network, place, refused
+from tests.integration.nx.calls import NIL, Person, network, place, refused
 
 BACK = "https://client.example/return?x=1"
 Said = dict[str, Any]
@@ -148,21 +147,9 @@ async def test_a_site_signs_in_with_its_key_and_only_reads(
     anybody: httpx.AsyncClient, acme: httpx.AsyncClient, settings: Settings, stack: Said
 ) -> None:
     site, (device, *_) = await place(acme)
-    secret, organisation = mint("nxk_"), stack["organisations"]["acme"]["id"]
-    key = CreateApiKey(
-        surface="nx",
-        name="site",
-        digest=digest(secret),
-        prefix="nxk_",
-        role="viewer",
-        scopes=(f"cloudSystemId={site}",),
-    )
-    log = Commands(settings)
-    await log.start()
-    while log.parts() != {"kafka": "ok", "postgres": "ok"}:
-        await asyncio.sleep(0.05)
-    await log.submit(key, asking(f"key_{new_id()}", organisation=organisation, actor="test"), wait=10)
-    await log.stop()
+    secret = await site_key(settings, stack["organisations"]["acme"]["id"], site)
+    with pytest.raises(UnknownSite):
+        await site_key(settings, stack["organisations"]["globex"]["id"], site)
     grant = {"grant_type": "system_credentials", "password": secret}
     refused(await token(anybody, **grant, client_id=NIL), 401)
     said = (await token(anybody, **grant, client_id=f"{{{site.upper()}}}")).json()
@@ -191,6 +178,30 @@ async def test_acting_as_another(acme: httpx.AsyncClient, stack: Said) -> None:
     refused(await acting(Kind="organization", ID="x"), 400, "X-Act-As-ID")
     for kind, id in (("organization", theirs), ("organization", NIL), ("channel_partner", mine), ("user", mine)):
         assert refused(await acting(Kind=kind, ID=id), 403)["AuthorizationInvalid"] is True
+
+
+async def test_an_account_may_ask_for_one_time_codes(
+    anybody: httpx.AsyncClient, log: Commands, settings: Settings, stack: Said
+) -> None:
+    somebody = Person(log)
+    await somebody.joins({stack["organisations"]["acme"]["id"]: "viewer"})
+    grant = {"grant_type": "password", "client_id": "3rdParty", **somebody.account}
+    address = await second_factor(settings, somebody.account["username"])
+    (secret,) = parse_qs(urlsplit(address or "").query)["secret"]
+    now = int(time.time()) // PERIOD
+    wanted = refused(await token(anybody, **grant), 401, "mfaCode")
+    assert (wanted["error"], wanted["AuthorizationInvalid"]) == ("mfa_required", True)
+    refused(await token(anybody, **grant, mfaCode=onetime(secret, now + 99)), 401, "mfaCode")
+    assert "mfaCode" not in refused(await token(anybody, **{**grant, "password": "no"}), 401).get("Field", {})
+    assert (await token(anybody, **grant, mfaCode=onetime(secret, now))).status_code == 200
+    refused(await token(anybody, **grant, mfaCode=onetime(secret, now)), 401, "mfaCode")
+    page = {"redirect_uri": BACK, "client_id": "3rdParty", **somebody.account}
+    assert "asks for a one-time code" in (await anybody.post("/authorize", data=page)).text
+    assert (await anybody.post("/authorize", data={**page, "mfaCode": onetime(secret, now + 1)})).status_code == 302
+    assert await second_factor(settings, somebody.account["username"], off=True) is None
+    assert (await token(anybody, **grant)).status_code == 200
+    with pytest.raises(UnknownAccount):
+        await second_factor(settings, "nobody@people.example")
 
 
 async def test_other_dialects_credentials_open_nothing(anybody: httpx.AsyncClient, stack: Said) -> None:

@@ -1,5 +1,6 @@
 """What `api` may see: nothing, until it says for whom."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import asyncpg
@@ -87,3 +88,56 @@ async def test_it_cannot_write_or_pass_by(api: asyncpg.Connection) -> None:
     row = await api.fetchrow("select rolsuper or rolbypassrls as free from pg_roles where rolname = current_user")
     assert row is not None
     assert row["free"] is False
+
+
+async def slugs(pool: postgres.Pool, organisation: str) -> set[str]:
+    async with postgres.reading(pool, organisation) as db:
+        return {row["slug"] for row in await db.fetch("select slug from tenancy.organisations")}
+
+
+async def test_one_connection_serves_organisations_in_turn(
+    settings: Settings, stack: dict[str, dict[str, dict[str, str]]]
+) -> None:
+    acme, globex = (stack["organisations"][name]["id"] for name in ("acme", "globex"))
+    pool = await postgres.pool(settings.postgres.api, size=1)
+    try:
+        seen = [await slugs(pool, who) for who in (acme, acme, globex, "", acme, new_id())]
+        assert seen == [{"acme"}, {"acme"}, {"globex"}, set(), {"acme"}, set()]
+        with pytest.raises(asyncpg.UndefinedTableError):
+            async with postgres.reading(pool, globex) as db:
+                await db.fetch("select * from tenancy.nothing")
+        with pytest.raises(asyncpg.InvalidTextRepresentationError):
+            await slugs(pool, "no organisation")
+        assert await slugs(pool, acme) == {"acme"}
+    finally:
+        await pool.close()
+
+
+async def test_a_read_that_is_given_up_leaves_nothing_behind(
+    settings: Settings, stack: dict[str, dict[str, dict[str, str]]]
+) -> None:
+    acme, globex = (stack["organisations"][name]["id"] for name in ("acme", "globex"))
+    pool = await postgres.pool(settings.postgres.api, size=1)
+
+    async def long() -> None:
+        async with postgres.reading(pool, acme) as db:
+            await db.execute("select pg_sleep(20)")
+
+    try:
+        for pause in (0.0, 0.001, 0.005, 0.05):
+            reading = asyncio.create_task(long())
+            await asyncio.sleep(pause)
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+            assert await slugs(pool, globex) == {"globex"}
+    finally:
+        await pool.close()
+
+
+async def test_a_session_that_is_somebody_elses_is_refused(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind a transaction pooler the server that answers is not the one that said who it is."""
+    monkeypatch.setattr(asyncpg.Connection, "get_server_pid", lambda _: 1)
+    pool = await postgres.pool(settings.postgres.api, size=1)
+    with pytest.raises(postgres.Pooled):
+        await slugs(pool, new_id())
+    await pool.close()

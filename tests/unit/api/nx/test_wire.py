@@ -91,12 +91,20 @@ def test_no_token_is_presented(header: str | None) -> None:
 
 
 def test_without_the_pair_one_acts_in_ones_own_place() -> None:
-    homes: Any = [{"organisation": SITE, "name": "first"}, {"organisation": OTHER, "name": "second"}]
+    homes: Any = [
+        {"organisation": SITE, "name": "first", "kind": "organization"},
+        {"organisation": OTHER, "name": "second", "kind": "organization"},
+        {"organisation": SITE, "name": "third", "kind": "channel_partner"},
+    ]
     user = f"user_{SITE.replace('-', '')}"
     person = Person("a@b", user, homes, Scope())
-    assert chosen(person, None, None)["name"] == "first"
-    assert chosen(person, "user", SITE)["name"] == "first"
-    assert chosen(person, "organization", f"{{{OTHER.upper()}}}")["name"] == "second"
+    assert chosen(person, None, None) == homes
+    assert chosen(person, "user", SITE) == homes
+    assert chosen(person, "organization", f"{{{OTHER.upper()}}}") == [homes[1]]
+    assert chosen(person, "channel_partner", SITE) == [homes[2]]
+    for lost, kind, id in ((person, "user", OTHER), (person, "channel_partner", OTHER)):
+        with pytest.raises(Problem):
+            chosen(lost, kind, id)
     with pytest.raises(Problem):
         chosen(Person("a@b", user, [], Scope()), None, None)
 
@@ -206,9 +214,9 @@ def test_a_function_is_as_its_document_says() -> None:
         "updated_at": NOW,
     }
     owner = {"UUID": SITE, "Name": "Acme", "Kind": "organization"}
-    said = wire.function(row, owner, {OTHER: "Streets"}, "")
+    said = wire.function(row, owner, {OTHER: {"name": "Streets", "public": True}}, "")
     assert said["UpdatedAt"] == "2026-11-21T12:00:00.000005Z"
-    assert said["Catalogues"] == [{"UUID": OTHER, "Name": "Streets"}]
+    assert (said["Catalogues"], said["Public"]) == ([{"UUID": OTHER, "Name": "Streets"}], True)
     wire.Function.model_validate(said)
     assert set(said) == {field.alias for field in wire.Function.model_fields.values()}
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from projections.models.rows import rows
-from projections.rows import Change, Put
+import msgspec
+
+from projections.models.rows import RECEIVED, rows
+from projections.rows import Change, Drop, Put
 from schemas.base import Envelope
 from schemas.ids import new_id, number_of
 from schemas.models.messages import (
@@ -43,6 +45,16 @@ def test_an_upload_is_a_model_and_its_file() -> None:
     (model,), (file,) = found["models"], found["artefacts"]
     assert (model.key, model.values["number"], model.values["targets"]) == ({"id": ID}, number_of(ID), ["cpu"])
     assert file.key == {"model": ID, "media_type": FILE.media_type}
+
+
+def test_what_a_file_was_made_from_stands_beside_it_until_another_comes() -> None:
+    source = msgspec.structs.replace(FILE, media_type="application/zip; source=original")
+    found = told(ModelUploaded(name="pets", named_input=[], named_output=[], file=FILE, sources=(source,)))
+    assert [row.key["media_type"] for row in found["artefacts"]] == [FILE.media_type, source.media_type]
+    assert "sources" not in found["models"][0].values
+    replaced = ModelFileReplaced(named_input=[], named_output=[], file=FILE, revision=2)
+    dropped = {row.key["media_type"] for row in rows(replaced, META) if isinstance(row, Drop)}
+    assert dropped == set(RECEIVED) - {FILE.media_type}
 
 
 def test_waiting_and_checking_show_on_every_target() -> None:

@@ -117,3 +117,11 @@ def test_five_levels_and_sixteen_models_are_allowed() -> None:
 def test_device_and_models_must_live() -> None:
     asked = DECIDER.references(INITIAL, setting())
     assert [each.scope for each in asked] == ["device", *["model"] * len(ALL)]
+
+
+def test_a_shared_model_is_not_looked_for_among_the_organisations_own() -> None:
+    shared = PipelineModel(id="theirs", status="ok", targets=("cpu",), shared=True)
+    command = AddPipelines(device="d1", server=SERVER, pipelines=[{"model": "theirs"}], models=(shared, PEOPLE))
+    assert [each.key for each in DECIDER.references(INITIAL, command)] == ["d1", "people"]
+    (event,) = when(INITIAL, command)
+    assert event.models == ("theirs",)

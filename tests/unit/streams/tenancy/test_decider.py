@@ -18,13 +18,19 @@ from schemas.tenancy.messages import (
     OpenSession,
     OrganisationChanged,
     OrganisationCreated,
+    OrganisationPlaced,
+    PlaceOrganisation,
     RemoveMember,
     RevokeApiKey,
     RotateSession,
+    SecondFactorSet,
+    SecondFactorUsed,
     SessionClosed,
     SessionOpened,
     SessionRotated,
+    SetSecondFactor,
     UserCreated,
+    UseSecondFactor,
 )
 from streams.decision import Claim, Refusal
 from streams.tenancy.decider import INITIAL, State, apply, claims, decide
@@ -117,3 +123,29 @@ def test_closing_twice_is_once() -> None:
     assert then(given(SESSION, SessionClosed(reason="revoked")), CloseSession()) == ()
     opened = OpenSession(user="u", client="3rdParty", scope="", digest="first", expires_at=LATER)
     assert then(INITIAL, opened) == (SESSION,)
+
+
+def test_an_organisation_is_under_a_partner_and_a_partner_under_nobody() -> None:
+    placed, free = OrganisationPlaced(partner="p"), OrganisationPlaced()
+    assert then(given(ACME), PlaceOrganisation(partner="p")) == (placed,)
+    assert then(given(ACME, placed), PlaceOrganisation(partner="p")) == ()
+    assert then(given(ACME, placed), PlaceOrganisation()) == (free,)
+    reseller = OrganisationCreated(name="R", slug="r", kind="channel_partner")
+    for state in (INITIAL, given(reseller)):
+        assert then(state, PlaceOrganisation(partner="p")) == Refusal("unknown")
+    refused = then(INITIAL, CreateOrganisation(name="X", slug="x", kind="club"))
+    assert isinstance(refused, Refusal)
+    assert (refused.code, refused.field) == ("invalid", "kind")
+
+
+def test_a_one_time_code_serves_once() -> None:
+    user, on = UserCreated(email="a@b", name="A", password_hash="h"), SecondFactorSet(secret="sealed")
+    assert then(given(user), SetSecondFactor(secret="sealed")) == (on,)
+    assert then(given(user, on), SetSecondFactor(secret="sealed")) == ()
+    assert then(given(user, on), UseSecondFactor(step=7)) == (SecondFactorUsed(step=7),)
+    used = given(user, on, SecondFactorUsed(step=7))
+    for step in (6, 7):
+        assert then(used, UseSecondFactor(step=step)) == Refusal("token.used")
+    assert then(used, UseSecondFactor(step=8)) == (SecondFactorUsed(step=8),)
+    assert then(given(user, on, SecondFactorSet()), UseSecondFactor(step=9)) == Refusal("token.used")
+    assert then(INITIAL, SetSecondFactor(secret="sealed")) == Refusal("unknown")
