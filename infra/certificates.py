@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -82,6 +83,14 @@ class Authority:
             not_before=made.not_valid_before_utc,
             not_after=made.not_valid_after_utc,
         )
+
+    def made(self, certificate: x509.Certificate) -> bool:
+        """Whether it was signed here."""
+        try:
+            certificate.verify_directly_issued_by(self.certificate)
+        except (ValueError, TypeError, InvalidSignature):
+            return False
+        return True
 
 
 def requested(pem: str) -> x509.CertificateSigningRequest:

@@ -137,6 +137,10 @@ class Devices(Group):
     certificate_days: int = Field(default=365, ge=1)
     host: str = "localhost"
     port: int = 8883
+    certificate_header: str = ""
+    """Where the proxy that ends mutual TLS hands on the client's certificate: as RFC 9440 has it, or PEM behind percent
+    signs. It must drop what clients send under this name. Empty: certificates are not renewed over HTTP, unless the
+    server itself ends TLS and says so (ASGI's TLS extension)."""
 
 
 class Logs(Group):

@@ -14,7 +14,7 @@ from projections.models.rows import rows as models
 from projections.provisioning.rows import rows as provisioning
 from projections.records.rows import rows as records
 from projections.rows import Projection
-from projections.telemetry import discarded
+from projections.telemetry import answers
 from projections.telemetry import rows as readings
 from projections.telemetry.known import known
 from projections.tenancy.rows import rows as tenancy
@@ -24,7 +24,7 @@ from projections.webhooks.rows import rows as webhooks
 PROJECTIONS: dict[str, Projection] = {
     "tenancy": Projection("tenancy", tenancy),
     "records": Projection("records", records),
-    "telemetry": Projection("telemetry", discarded.rows, kept=("latest",)),
+    "telemetry": Projection("telemetry", answers.rows, kept=("latest",)),
     "datasets": Projection("datasets", datasets),
     "media": Projection("media", media),
     "provisioning": Projection("provisioning", provisioning),

@@ -5,10 +5,11 @@ from __future__ import annotations
 from schemas.analysis.messages import AnalysisFailed, AnalysisFinished
 from schemas.base import Event
 from schemas.datasets.messages import BatchChanged, ImageDropped, ImageKept, IntakeClosed, VersionFrozen
-from schemas.fleet.messages import DeviceChanged, DeviceRetired
+from schemas.fleet.messages import DeviceChanged, DeviceRegistered, DeviceRetired
 from schemas.media.messages import ImageStored
 from schemas.models.messages import ModelRemoved
 from schemas.provisioning.messages import CertificateIssued, DeviceEnrolled
+from schemas.records.messages import RecordPut, RecordRetired
 from schemas.webhooks.messages import EventAnnounced, MessageExhausted
 from streams.analysis import decider as analysis
 from streams.datasets import decider as datasets
@@ -24,6 +25,7 @@ from streams.models import reactions as models_reactions
 from streams.provisioning import decider as provisioning
 from streams.provisioning import reactions as provisioning_reactions
 from streams.records import decider as records
+from streams.records import reactions as records_reactions
 from streams.telemetry import decider as telemetry
 from streams.tenancy import decider as tenancy
 from streams.webhooks import decider as webhooks
@@ -46,9 +48,12 @@ DECIDERS: dict[str, Decider] = {
 REACTIONS: dict[type[Event], tuple[Reaction, ...]] = {
     DeviceEnrolled: (fleet_reactions.register, provisioning_reactions.use),
     CertificateIssued: (provisioning_reactions.use,),
-    DeviceRetired: (provisioning_reactions.close, models_reactions.clear),
+    RecordPut: (records_reactions.put,),
+    RecordRetired: (records_reactions.release,),
+    DeviceRegistered: (records_reactions.registered,),
+    DeviceRetired: (provisioning_reactions.close, models_reactions.clear, records_reactions.release),
     ModelRemoved: (models_reactions.take_off,),
-    DeviceChanged: (datasets_reactions.configure, fleet_reactions.configure),
+    DeviceChanged: (datasets_reactions.configure, fleet_reactions.configure, records_reactions.changed),
     ImageStored: (datasets_reactions.take,),
     ImageKept: (datasets_reactions.add,),
     ImageDropped: (media_reactions.discard,),

@@ -24,11 +24,12 @@ LIMIT = 1 << 20
 REF = "#/components/schemas/{model}"
 PROBLEM = "application/problem+json"
 PROBLEM_SCHEMA = {"$ref": REF.format(model="ProblemBody")}
+KEY_LENGTH = 128
 KEY = {
     "name": "Idempotency-Key",
     "in": "header",
     "description": "The first answer again for 24 h",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 128},
+    "schema": {"type": "string", "minLength": 1, "maxLength": KEY_LENGTH},
 }
 SORTS = ("createdAt", "updatedAt", "name")
 Item = TypeVar("Item")
@@ -107,6 +108,17 @@ class Page(msgspec.Struct, frozen=True):
         field, _, direction = self.sort.partition(",")
         return field, direction == "desc"
 
+    @property
+    def newest_first(self) -> bool:
+        """The direction of what is only sorted by when it was made.
+
+        Errors: Problem 400 for another field.
+        """
+        field, descending = self.order
+        if field != "createdAt":
+            raise invalid("sort", "INVALID_ENUM", "Sort by createdAt.")
+        return descending
+
     def answer(self, rows: Sequence[Any], total: int) -> Answer:
         page = {"number": self.number, "size": self.size, "totalElements": total, "totalPages": ceil(total / self.size)}
         return Answer({"content": list(rows), "page": page})
@@ -149,6 +161,8 @@ def sent(shape: type[Sent], needed: bool = True) -> Callable[[Request], Coroutin
     """A dependency that reads the JSON body; it runs where it stands among the parameters: after the credential."""
 
     async def read(request: Request) -> Sent:
+        if len(request.headers.get("idempotency-key", "")) > KEY_LENGTH:
+            raise invalid("Idempotency-Key", "TOO_LONG", f"A key has {KEY_LENGTH} characters at most.")
         raw = b""
         async for chunk in request.stream():
             raw += chunk

@@ -37,8 +37,11 @@ from api.iot import (
     provisioning,
     quarantine,
     readings,
+    renewal,
+    rollouts,
     sensors,
     specs,
+    trials,
 )
 from api.iot.annotations import router as annotations_router
 from api.iot.answers import Answer, described, told
@@ -50,6 +53,7 @@ PARTS = ("/api/v1", "/api/v3", "/api/schemas")
 ROUTERS = (
     specs.router,
     provisioning.router,
+    renewal.router,
     devices.router,
     places.router,
     sensors.router,
@@ -57,6 +61,7 @@ ROUTERS = (
     ingest.router,
     dashboards.router,
     exports.router,
+    rollouts.router,
     firmware.router,
     billing.router,
     profiles.router,
@@ -65,6 +70,7 @@ ROUTERS = (
     pairs.router,
     classes.router,
     quarantine.router,
+    trials.router,
     alerting.router,
     organization.router,
     members.router,

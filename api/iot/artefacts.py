@@ -239,10 +239,6 @@ async def download_config_artefact(request: Request, id: ArtefactId, caller: Mem
 async def delete_config_artefact(request: Request, id: ArtefactId, caller: Admin, gate: Gate) -> Answer:
     """Delete an unbound revision"""
     row = await plain.fetched(gate, caller, KIND, id)
-    async with gate.reading(caller) as db:
-        _, bound = await records.page(db, BINDING, where={"configArtefactId": row["id"]}, limit=1)
-    if bound:
-        raise Problem(409, "ARTEFACT_BOUND", "The revision is bound.")
     await plain.retired(gate, caller, KIND, row["id"])
     if upload := row["body"].get("uploadId"):
         await request.app.state.objects.delete(key_of(caller, upload))

@@ -167,7 +167,10 @@ async def create_portal_session(caller: Owner, body: Annotated[PortalRequest, De
     raise DISABLED
 
 
-@router.post("/webhook", **told(None, 400, status=204))
+ANYTHING = {"requestBody": {"required": True, "content": {"application/json": {"schema": {}}}}}
+
+
+@router.post("/webhook", **told(None, 400, status=204, openapi_extra=ANYTHING))
 async def take_payment_event() -> Answer:
     """Payment provider callback: without a provider no signature is valid"""
     raise Problem(400, "INVALID_SIGNATURE", "The signature is of no provider that is known here.")

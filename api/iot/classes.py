@@ -104,11 +104,6 @@ async def class_kept(asked: Asked) -> dict[str, Any]:
     return {**body, **present(packKey=old["body"].get("packKey"))}
 
 
-async def class_unused(gate: Gateway, caller: Caller, row: Row) -> None:
-    if await used(gate, caller, row["id"]):
-        raise Problem(409, "ANNOTATION_CLASS_IN_USE", "Annotations are of this class.")
-
-
 def class_filters(
     scope_type: Annotated[ScopeType | None, Query(alias="scopeType")] = None, q: QueryText | None = None
 ) -> Wanted:
@@ -118,6 +113,5 @@ def class_filters(
 CLASSES = Group(
     kind=CLASS, one="annotation_class", many="annotation_classes", path="/annotation-classes", parameter="classId",
     shape=AnnotationClass, write=AnnotationClassWrite, shown=classes, kept=class_kept, wanted=class_filters,
-    before_delete=class_unused,
 )  # fmt: skip
 serve(router, CLASSES)

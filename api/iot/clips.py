@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import Field
 
-from api.gateway import Gate, asked
-from api.iot import cameras, orders, plain
+from api.auth import Caller
+from api.gateway import Ask, Gate, Gateway, asked
+from api.iot import cameras, captures, orders, plain
 from api.iot.answers import (
     Answer,
     Body,
@@ -30,9 +31,12 @@ from api.iot.auth import Member
 from api.iot.devices import named
 from api.iot.labels import utc
 from api.iot.problems import Problem, invalid
+from infra.objects import Objects
 from infra.postgres import Row
 from projections.fleet import queries as fleet
+from projections.records import queries as records
 from schemas.ids import derived_id
+from schemas.records.messages import PutRecord
 
 router = APIRouter(prefix="/v1/dvr-clip-requests", tags=["DVR clip requests"])
 RequestId = Annotated[str, path_id("requestId")]
@@ -66,17 +70,29 @@ class DvrClipRequest(Shown):
     completed_at: datetime | None = None
 
 
-def shown(row: Row) -> dict[str, Any]:
+async def shown(request: Request, gate: Gateway, caller: Caller, rows: list[Row]) -> list[dict[str, Any]]:
+    """Requests as their clips have come."""
+    wanted = [row["payload"]["params"]["capture_id"] for row in rows]
+    async with gate.reading(caller) as db:
+        found, _ = await records.page(db, captures.CAPTURE, also=[records.only(wanted)], limit=len(wanted))
+    clips = {clip["id"]: clip["body"] for clip in await captures.settled(request, gate, caller, found)}
+    return [told_of(row, clips.get(id)) for row, id in zip(rows, wanted, strict=True)]
+
+
+def told_of(row: Row, clip: dict[str, Any] | None) -> dict[str, Any]:
+    """A request is READY when its clip is there; `clip` is None for one that was deleted."""
     payload, status = row["payload"], STATUSES[row["status"]]
-    params = payload["params"]
+    params, reason = payload["params"], row["message"]
+    if status == "READY" and clip is not None and clip["status"] == "FAILED":
+        status, reason = "FAILED", clip["failureReason"]
     said = present(
         id=row["id"],
         cameraId=params["camera_id"],
         to=stamp(datetime.fromisoformat(params["to"])),
         reason=payload.get("reason"),
         status=status,
-        captureId=params["capture_id"] if status == "READY" else None,
-        failureReason=row["message"] if status in ("FAILED", "TIMEOUT") else None,
+        captureId=params["capture_id"] if status == "READY" and clip is not None else None,
+        failureReason=reason if status in ("FAILED", "TIMEOUT") else None,
         requestedBy=row["requested_by"],
         createdAt=stamp(row["created_at"]),
         completedAt=stamp(row["completed_at"]),
@@ -113,15 +129,40 @@ async def create_dvr_clip_request(
     camera = await cameras.fetched(gate, caller, body.camera_id)
     start, end = ranged(body, camera)
     ask = asked(request, caller, request.state.raw)
+    id, clip = ask.entity(), derived_id(ask.id, "capture")
     times = {"from": utc(start), "to": utc(end)}
-    params = {"camera_id": body.camera_id, **times, "capture_id": derived_id(ask.id, "capture")}
-    payload = present(params=params, reason=body.reason)
-    id = await orders.queued(gate, caller, ask.entity(), camera["deviceId"], TYPE, payload, ask=ask, seconds=TIMEOUT)
-    return Answer(shown(await orders.one(gate, caller, fleet.Orders(id=id))), 201)
+    links = await expected(request, gate, caller, ask, {**times, "camera": camera, "clip": clip, "request": id})
+    payload = present(params={"camera_id": body.camera_id, **times, "capture_id": clip, **links}, reason=body.reason)
+    await orders.queued(gate, caller, id, camera["deviceId"], TYPE, payload, ask=ask, seconds=TIMEOUT)
+    (said,) = await shown(request, gate, caller, [await orders.one(gate, caller, fleet.Orders(id=id))])
+    return Answer(said, 201)
+
+
+async def expected(request: Request, gate: Gateway, caller: Caller, ask: Ask, wanted: dict[str, Any]) -> dict[str, str]:
+    """A clip that is to come, and where the device puts it and its picture."""
+    objects: Objects = request.app.state.objects
+    keys = [captures.key_of(caller.organisation, wanted["clip"], part) for part in ("clip.mp4", "thumbnail.jpg")]
+    body = {
+        "cameraId": wanted["camera"]["id"],
+        "deviceId": wanted["camera"]["deviceId"],
+        "trigger": "DVR_REQUEST",
+        "dvrClipRequestId": wanted["request"],
+        "status": "PENDING",
+        "startAt": wanted["from"],
+        "endAt": wanted["to"],
+        "contentType": "video/mp4",
+        "key": keys[0],
+        "pictureKey": keys[1],
+    }
+    put = PutRecord(kind=captures.CAPTURE, body=body)
+    await gate.ask(put, stream=wanted["clip"], caller=caller, ask=ask.step("capture"))
+    links = [await objects.link(key, timedelta(seconds=TIMEOUT), "PUT") for key in keys]
+    return {"upload_url": links[0], "thumbnail_upload_url": links[1]}
 
 
 @router.get("", **told(PageOf[DvrClipRequest], 400))
 async def list_dvr_clip_requests(
+    request: Request,
     caller: Member,
     page: Paged,
     gate: Gate,
@@ -131,10 +172,12 @@ async def list_dvr_clip_requests(
     """List requests"""
     wanted = fleet.Orders(types=(TYPE,), camera=named(camera_id, "cameraId"), statuses=orders.named(STATUSES, status))
     rows, total = await orders.listed(gate, caller, wanted, page)
-    return page.answer([shown(row) for row in rows], total)
+    return page.answer(await shown(request, gate, caller, rows), total)
 
 
 @router.get("/{requestId}", **told(DvrClipRequest, 404))
-async def get_dvr_clip_request(id: RequestId, caller: Member, gate: Gate) -> Answer:
+async def get_dvr_clip_request(request: Request, id: RequestId, caller: Member, gate: Gate) -> Answer:
     """Track one request"""
-    return Answer(shown(await orders.one(gate, caller, fleet.Orders(id=of(id), types=(TYPE,)))))
+    row = await orders.one(gate, caller, fleet.Orders(id=of(id), types=(TYPE,)))
+    (said,) = await shown(request, gate, caller, [row])
+    return Answer(said)

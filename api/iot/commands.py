@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import Field, model_validator
 
 from api.gateway import Gate, asked
-from api.iot import orders, plain
+from api.iot import firmware, orders, plain
 from api.iot.answers import Answer, Body, Free, Paged, PageOf, Shown, of, path_id, present, sent, told
 from api.iot.auth import Admin, Member
 from api.iot.devices import DeviceId, row_of
@@ -70,8 +70,7 @@ async def send_command(
     params = dict(body.params or {})
     if body.type == "UPDATE_FIRMWARE" and "firmware_id" in params:
         row = await plain.needed(gate, caller, "firmware", str(params["firmware_id"]), "params.firmware_id", 422)
-        told_of = {"version": "version", "sha256": "sha256", "size_bytes": "sizeBytes"}
-        params |= {name: row["body"][member] for name, member in told_of.items()}
+        params |= firmware.instructions(request, caller.organisation, row, device["id"], firmware.soon())
     payload = present(method=body.method, params=params, timeoutSeconds=body.timeout_seconds or 60)
     ask = asked(request, caller, request.state.raw)
     sent_id = await orders.queued(gate, caller, ask.entity(), device["id"], body.type, payload, ask=ask)

@@ -193,15 +193,6 @@ async def moved(gate: Gateway, caller: Caller, row: Row, status: str) -> None:
     await plain.replaced(gate, caller, KIND, row["id"], {**row["body"], "status": status}, row["version"])
 
 
-@router.delete("/{firmwareId}", **told(None, 403, 404, 409, status=204))
-async def delete_firmware(request: Request, id: FirmwareId, caller: Admin, gate: Gate) -> Answer:
-    """Delete a version"""
-    row = await plain.fetched(gate, caller, KIND, id)
-    await plain.retired(gate, caller, KIND, row["id"])
-    await request.app.state.objects.delete(key_of(caller, row["id"]))
-    return Answer(None, 204)
-
-
 @router.post(
     "/{firmwareId}/download-tokens",
     **told(FirmwareDownloadToken, 400, 403, 404, 409, 413, status=201, body=FirmwareDownloadTokenCreate, keyed=False),
@@ -214,18 +205,36 @@ async def create_download_token(
     gate: Gate,
 ) -> Answer:
     """Mint a download grant"""
-    row = await plain.fetched(gate, caller, KIND, id)
-    if row["body"]["status"] != "AVAILABLE":
-        raise Problem(409, "INVALID_STATE", f"The firmware is {row['body']['status']}.")
+    row = await available(gate, caller, id)
     async with gate.reading(caller) as db:
         if await fleet.device(db, body.device_id) is None:
             raise invalid("deviceId", "NOT_FOUND", "There is no such device.", 404, "NOT_FOUND")
     until = soon()
-    grant = Grant(caller.organisation, row["id"], body.device_id, int(until.timestamp()))
-    token = request.app.state.vault.seal(msgspec.json.encode(grant).decode())
-    url = f"{request.app.state.settings.api.public_url}/api/v1/firmware/download/{token}"
+    token, url = granted(request, Grant(caller.organisation, row["id"], body.device_id, int(until.timestamp())))
     said = {"token": token, "firmwareId": row["id"], "deviceId": body.device_id, "downloadUrl": url}
     return Answer({**said, "expiresAt": stamp(until)}, 201)
+
+
+async def available(gate: Gateway, caller: Caller, id: str) -> Row:
+    """Errors: Problem 404, 409 for a version that nobody may have."""
+    row = await plain.fetched(gate, caller, KIND, id)
+    if row["body"]["status"] != "AVAILABLE":
+        raise Problem(409, "INVALID_STATE", f"The firmware is {row['body']['status']}.")
+    return row
+
+
+def granted(request: Request, grant: Grant) -> tuple[str, str]:
+    """Token and link of a grant."""
+    token: str = request.app.state.vault.seal(msgspec.json.encode(grant).decode())
+    return token, f"{request.app.state.settings.api.public_url}/api/v1/firmware/download/{token}"
+
+
+def instructions(request: Request, organisation: str, row: Row, device: str, until: datetime) -> dict[str, Any]:
+    """What a device is told to install, with a grant of its own."""
+    token, url = granted(request, Grant(organisation, row["id"], device, int(until.timestamp())))
+    body = row["body"]
+    what = {"firmware_id": row["id"], "version": body["version"], "sha256": body["sha256"]}
+    return {**what, "size_bytes": body["sizeBytes"], "url": url, "token": token}
 
 
 def opened(vault: Vault, token: str) -> Grant:

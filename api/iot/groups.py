@@ -49,7 +49,7 @@ async def nothing_more(_gate: Gateway, _caller: Caller, _row: Row) -> None:
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
     """`shown`: rows as they are answered; `kept`: a body as it is stored, after its checks; `wanted`: a dependency that
-    reads the filters of the list; `before_delete` refuses with a Problem."""
+    reads the filters of the list; `before_delete` refuses with a Problem; `after_delete`: what goes with a record."""
 
     kind: str
     one: str

@@ -6,19 +6,21 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
+import msgspec
 import orjson
 from fastapi import APIRouter, Depends, Request
 
-from api.gateway import Gate, asked
+from api.auth import Caller
+from api.gateway import Ask, Gate, Gateway, asked
 from api.iot import values
 from api.iot.answers import Answer, moment, sent, told
 from api.iot.auth import Admin
 from api.iot.devices import row_of
-from api.iot.problems import FieldError, Problem
+from api.iot.problems import FieldError, Problem, away
 from api.iot.readings import Stores
 from projections.telemetry import queries as telemetry
 from schemas.base import asking
-from schemas.telemetry.messages import Reading, Readings
+from schemas.telemetry.messages import AcceptReadings, Reading, Readings
 
 router = APIRouter(prefix="/v1/readings", tags=["Readings"])
 BIGINT = range(-(2**63), 2**63)
@@ -51,6 +53,9 @@ async def ingest_readings(
     meta = asking(device["id"], organisation=caller.organisation, actor=caller.actor, id=ask.id)
     async with gate.reading(caller) as db:
         counts = await telemetry.weighed(db, stores, fact, meta)
+    if ask.keyed:
+        counts, sent_at = await first(gate, caller, ask, device["id"], counts)
+        meta = msgspec.structs.replace(meta, time=sent_at)
     await gate.send(fact, meta)
     said = {
         "accepted": counts.accepted,
@@ -58,6 +63,23 @@ async def ingest_readings(
         "quarantined": len(counts.quarantined),
     }
     return Answer({**said, **({"quarantineIds": counts.quarantined} if counts.quarantined else {})}, 202)
+
+
+async def first(
+    gate: Gateway, caller: Caller, ask: Ask, device: str, counts: telemetry.Weighed
+) -> tuple[telemetry.Weighed, datetime]:
+    """What was answered to the first request under this key, and when it came: sent again with that time, readings
+    are judged as they were, so that a repeat also mends a request that broke off half-way.
+
+    Errors: Refused `idempotency.mismatch` for another body.
+    """
+    id = ask.entity()
+    await gate.ask(AcceptReadings(device=device, **msgspec.structs.asdict(counts)), stream=id, caller=caller, ask=ask)
+    async with gate.reading(caller) as db:
+        row = await telemetry.answered(db, id)
+    if row is None:
+        raise away()
+    return telemetry.Weighed(row["accepted"], row["duplicates"], tuple(row["quarantined"])), row["created_at"]
 
 
 def readings(items: list[Any]) -> list[Reading]:

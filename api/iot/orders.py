@@ -7,7 +7,7 @@ from typing import Any, Literal
 from api.auth import Caller
 from api.gateway import Ask, Gateway
 from api.iot.answers import Page, present, stamp
-from api.iot.problems import Problem, absent, invalid
+from api.iot.problems import Problem, absent
 from infra.postgres import Row
 from projections.fleet import queries as fleet
 from schemas.fleet.messages import QueueAction
@@ -63,9 +63,7 @@ async def one(gate: Gateway, caller: Caller, wanted: fleet.Orders) -> Row:
 
 async def listed(gate: Gateway, caller: Caller, wanted: fleet.Orders, page: Page) -> tuple[list[Row], int]:
     """Errors: Problem 400 for an order that there is not."""
-    field, descending = page.order
-    if field != "createdAt":
-        raise invalid("sort", "INVALID_ENUM", "Sort by createdAt.")
+    descending = page.newest_first
     async with gate.reading(caller) as db:
         return await fleet.orders(db, wanted, limit=page.size, offset=page.offset, descending=descending)
 

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from api.auth import Caller
 from api.gateway import Gate, Gateway
-from api.iot import devices, plain, wire
+from api.iot import devices, leaving, plain, wire
 from api.iot.answers import Answer, Body, Name, Paged, PageOf, QueryText, Shown, Text, path_id, sent, told
 from api.iot.auth import Admin, Member
 from infra.postgres import Row
@@ -195,9 +195,10 @@ async def update_device_group(id: GroupId, caller: Admin, body: NewGroup, gate: 
 
 @router.delete("/device-groups/{groupId}", **told(None, 403, 404, 409, status=204))
 async def delete_device_group(id: GroupId, caller: Admin, gate: Gate) -> Answer:
-    """Delete a device group"""
+    """Delete a device group; bindings on it go with it"""
     row = await plain.fetched(gate, caller, GROUP, id)
     await plain.retired(gate, caller, GROUP, row["id"])
+    await leaving.with_target(gate, caller, row["id"])
     return Answer(None, 204)
 
 

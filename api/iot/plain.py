@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,13 +10,16 @@ from fastapi import Request
 from pydantic import BaseModel
 
 from api.auth import Caller
-from api.gateway import Gateway, asked
+from api.gateway import Gateway, Refused, asked
 from api.iot.answers import Page, of, present, stamp
-from api.iot.problems import absent, invalid
+from api.iot.problems import absent, in_use, invalid
 from infra.postgres import Row
 from projections.records import queries as records
 from schemas.records.messages import PutRecord, RetireRecord
+from streams.records import kinds
 
+HEARING = (0.05, 0.1, 0.2, 0.4, 0.8, 0.0)
+"""Pauses until a record has heard that who held it is gone."""
 SORTS = {"createdAt": "created_at", "updatedAt": "updated_at", "name": "name"}
 
 
@@ -84,7 +88,31 @@ async def needed(gate: Gateway, caller: Caller, kind: str, id: str, field: str, 
 
 
 async def retired(gate: Gateway, caller: Caller, kind: str, id: str) -> None:
-    await gate.ask(RetireRecord(kind=kind), stream=id, caller=caller)
+    """Takes a record out of use.
+
+    Errors: Problem 409 while others hold it.
+    """
+    for pause in HEARING:
+        await free(gate, caller, kind, kind, id)
+        try:
+            await gate.ask(RetireRecord(kind=kind), stream=id, caller=caller)
+            return
+        except Refused as refusal:
+            if refusal.code != "still_referenced" or not pause:
+                raise
+            await asyncio.sleep(pause)
+
+
+async def free(gate: Gateway, caller: Caller, kind: str, told: str, *ids: str) -> None:
+    """Nobody holds any of these: what the caller has just put is seen, of which the record itself hears a moment later.
+
+    Errors: Problem 409, as `told` is refused.
+    """
+    if not (holders := kinds.holders(kind)):
+        return
+    async with gate.reading(caller) as db:
+        if await records.holds(db, holders, ids):
+            raise in_use(told)
 
 
 def members(body: BaseModel) -> dict[str, Any]:

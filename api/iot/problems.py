@@ -47,6 +47,22 @@ CODES: dict[Code, tuple[int, str]] = {
     "job.terminal": (409, "INVALID_STATE"),
     "endpoint.disabled": (409, "INVALID_STATE"),
 }
+IN_USE = {
+    "annotation-class": "ANNOTATION_CLASS_IN_USE",
+    "component": "COMPONENT_IN_USE",
+    "config-artefact": "ARTEFACT_BOUND",
+    "device-profile": "PACK_IN_USE",
+    "sensor": "SENSOR_IN_USE",
+    "sensor-profile": "PACK_IN_USE",
+}
+"""What is still referred to, by its kind."""
+DETAILS: dict[str, str] = {
+    "name.taken": "Another has this already.",
+    "reference.unknown": "There is no such thing here.",
+    "unknown": "There is no such thing here.",
+    "idempotency.mismatch": "The key came before with another request.",
+}
+"""Where the decider has no sentence of its own."""
 FIELD_CODES = {"name.taken": "CONFLICT", "reference.unknown": "NOT_FOUND", "invalid": "INVALID_FORMAT"}
 STATUS_CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "TOO_LARGE", 415: "UNSUPPORTED_MEDIA_TYPE"}
 SHAPES = {"missing": "REQUIRED", "string_too_long": "TOO_LONG", "too_long": "TOO_LONG", "literal_error": "INVALID_ENUM"}
@@ -115,6 +131,11 @@ def invalid(field: str, code: str, message: str, status: int = 400, problem: str
     return Problem(status, problem, message, FieldError(field, code, message))
 
 
+def in_use(kind: str | None) -> Problem:
+    """A record that others name stays."""
+    return Problem(409, IN_USE.get(kind or "", "STILL_REFERENCED"), "Other things name it still.")
+
+
 def away() -> Problem:
     detail = "A part of the service is away; nothing was written."
     return Problem(503, "DEPENDENCY_UNAVAILABLE", detail, headers={"Retry-After": "2"})
@@ -152,10 +173,13 @@ def malformed(wrong: Sequence[Any]) -> Problem:
 def refused(refusal: Refused, words: Mapping[str, str] | None = None) -> Problem:
     """A refusal in this surface's form; `words`: what the decider calls a field -> its name here."""
     status, code = CODES[cast("Code", refusal.code)]
-    field = (words or WORDS).get(refusal.field or "", refusal.field)
+    detail = refusal.detail or DETAILS.get(refusal.code, "")
+    if refusal.code == "still_referenced":
+        return in_use(refusal.field)
+    field = {**WORDS, **(words or {})}.get(refusal.field or "", refusal.field)
     kind = FIELD_CODES.get(refusal.code, "CONFLICT")
-    errors = (FieldError(field, kind, refusal.detail or ""),) if field else ()
-    return Problem(status, code, refusal.detail or "", *errors)
+    errors = (FieldError(field, kind, detail),) if field else ()
+    return Problem(status, code, detail, *errors)
 
 
 WORDS = {
@@ -168,6 +192,10 @@ WORDS = {
     "annotation-class": "annotationClassId",
     "config-artefact": "configArtefactId",
     "value_type": "valueType",
+    "component": "componentId",
+    "device-profile": "deviceProfileId",
+    "sensor-profile": "sensorProfileId",
+    "firmware": "firmwareId",
 }
 
 

@@ -5,19 +5,21 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
+from cryptography.x509 import CertificateSigningRequest
 from fastapi import APIRouter, Depends, Query, Request
 
 from api.auth import Caller
-from api.gateway import Gate, Gateway, Refused
+from api.gateway import Ask, Gate, Gateway, Refused
 from api.iot import wire
 from api.iot.answers import Answer, Paged, PageOf, of, path_id, sent, stamp, told
 from api.iot.auth import Admin
-from api.iot.devices import DeviceId, fits, row_of
-from api.iot.problems import Problem, absent, invalid
+from api.iot.devices import DeviceId, equipped, fits, row_of
+from api.iot.problems import Problem, absent, invalid, refused
 from infra.certificates import Authority, InvalidRequest, Issued, requested
 from infra.postgres import Row
 from infra.secrets import digest, mint_url
 from infra.settings import Settings
+from projections.fleet import queries as fleet
 from projections.provisioning import queries as provisioning
 from schemas.fleet.messages import ChangeDevice, RegisterDevice, RetireDevice
 from schemas.ids import is_id, new_id
@@ -29,7 +31,7 @@ from schemas.provisioning.messages import (
 )
 
 router = APIRouter(prefix="/v1/devices", tags=["Provisioning"])
-TOKENS, PROVISION = "/registration/tokens", "/provision"
+TOKENS, PROVISION, RENEW = "/registration/tokens", "/provision", "/provision/renew"
 KIND = "registration"
 TokenId = Annotated[str, path_id("tokenId")]
 Mint = Annotated[wire.RegistrationTokenCreate, Depends(sent(wire.RegistrationTokenCreate))]
@@ -41,7 +43,7 @@ KEEP_ALIVE = 60
     TOKENS,
     **told(
         wire.RegistrationTokenCreated,
-        *(400, 402, 403, 404, 409, 413, 422),
+        *(400, 402, 403, 409, 413, 422),
         status=201,
         body=wire.RegistrationTokenCreate,
         keyed=False,
@@ -59,23 +61,27 @@ async def create_registration_token(request: Request, caller: Admin, body: Mint,
         "token": token,
         "deviceId": device,
         "deviceName": body.device_name,
-        "provisionEndpoint": f"{settings.api.public_url.rstrip('/')}/api/v1/devices{PROVISION}",
+        "provisionEndpoint": endpoint(settings, PROVISION),
         "expiresAt": stamp(until),
         "tokenId": id,
     }
     return Answer(said, 201, {"Cache-Control": "no-store"})
 
 
+def endpoint(settings: Settings, path: str) -> str:
+    return f"{settings.api.public_url.rstrip('/')}/api/v1/devices{path}"
+
+
 async def device_for(gate: Gateway, caller: Caller, body: wire.RegistrationTokenCreate) -> str:
     """The new device, or the one there is."""
     if body.device_id is not None:
-        row = await row_of(gate, caller, body.device_id)
+        row = await there(gate, caller, body.device_id)
         if row["name"] != body.device_name:
             raise invalid("deviceName", "CONFLICT", "The device has another name.", 409, "CONFLICT")
         if row["virtual"]:
             raise invalid("deviceId", "CONFLICT", "A virtual device has no certificate.", 409, "INVALID_STATE")
         return str(row["id"])
-    await fits(gate, caller, body.device_profile_id)
+    profile = await fits(gate, caller, body.device_profile_id)
     id = new_id()
     register = RegisterDevice(
         name=body.device_name,
@@ -85,8 +91,21 @@ async def device_for(gate: Gateway, caller: Caller, body: wire.RegistrationToken
         site=body.site_id,
         tags=tuple(body.tags),
     )
-    await gate.ask(register, stream=id, caller=caller)
+    try:
+        await gate.ask(register, stream=id, caller=caller)
+    except Refused as refusal:
+        raise refused(refusal, {"name": "deviceName"}) from None
+    await equipped(gate, caller, id, profile, Ask(id))
     return id
+
+
+async def there(gate: Gateway, caller: Caller, id: str) -> Row:
+    """Errors: Problem 422 for a device that is not there."""
+    async with gate.reading(caller) as db:
+        row = await fleet.device(db, id)
+    if row is None:
+        raise invalid("deviceId", "NOT_FOUND", "There is no such device.", 422, "INVALID_REFERENCE")
+    return row
 
 
 @router.get(TOKENS, **told(PageOf[wire.RegistrationToken], 400, 403))
@@ -96,9 +115,12 @@ async def list_registration_tokens(
     gate: Gate,
     status: Annotated[wire.TokenStatus, Query(description="default PENDING")] = "PENDING",
 ) -> Answer:
-    """List registration tokens, newest first"""
+    """List registration tokens"""
+    newest = page.newest_first
     async with gate.reading(caller) as db:
-        rows, total = await provisioning.tokens(db, KIND, status=status, limit=page.size, offset=page.offset)
+        rows, total = await provisioning.tokens(
+            db, KIND, status=status, limit=page.size, offset=page.offset, descending=newest
+        )
     return page.answer([wire.token(row) for row in rows], total)
 
 
@@ -138,24 +160,29 @@ async def provision_device(
 ) -> Answer:
     """Exchange token and CSR for a certificate; the token is the credential"""
     token = await presented(gate, body.token)
-    try:
-        csr = requested(body.csr)
-    except InvalidRequest as problem:
-        raise invalid("csr", "INVALID_FORMAT", str(problem), 400, "INVALID_CSR") from None
+    csr = asked_for(body.csr)
     device, organisation = str(token["device"]), str(token["organisation"])
     issued = authority(request).issue(csr, device, organisation)
     caller = Caller(organisation=organisation, actor=device, role="device", surface="iot", device=device)
     command = IssueCertificate(token=token["id"], token_expires_at=token["expires_at"], **recorded(issued))
     try:
         await gate.ask(command, stream=device, caller=caller)
-    except Refused as refused:
-        if refused.code == "token.invalid":  # spent or revoked a moment ago: its row says which, in a moment
+    except Refused as refusal:
+        if refusal.code == "token.invalid":  # spent or revoked a moment ago: its row says which, in a moment
             await gate.shown(caller, lambda db: provisioning.ended(db, str(token["id"])))
             await presented(gate, body.token)
         raise
     if changes := reported(body):
         await gate.ask(ChangeDevice(changes=changes), stream=device, caller=caller)
     return Answer(identity(request, issued, device, organisation), 201, {"Cache-Control": "no-store"})
+
+
+def asked_for(csr: str) -> CertificateSigningRequest:
+    """Errors: Problem 400 `INVALID_CSR`."""
+    try:
+        return requested(csr)
+    except InvalidRequest as problem:
+        raise invalid("csr", "INVALID_FORMAT", str(problem), 400, "INVALID_CSR") from None
 
 
 async def presented(gate: Gateway, token: str) -> Row:
@@ -203,7 +230,8 @@ def reported(body: wire.ProvisionRequest) -> dict[str, str]:
 
 
 def identity(request: Request, issued: Issued, device: str, organisation: str) -> dict[str, Any]:
-    door = request.app.state.settings.devices
+    settings: Settings = request.app.state.settings
+    door = settings.devices
     broker = {"host": door.host, "port": door.port, "protocol": "mqtts", "clientId": device}
     return {
         "deviceId": device,
@@ -213,6 +241,7 @@ def identity(request: Request, issued: Issued, device: str, organisation: str) -
         "serialNumber": issued.serial_number,
         "notAfter": stamp(issued.not_after),
         "broker": {**broker, "keepAliveSeconds": KEEP_ALIVE},
+        "renewEndpoint": endpoint(settings, RENEW),
     }
 
 

@@ -49,7 +49,7 @@ def told_of(row: Row, wanted: Range) -> dict[str, Any]:
     return {
         "sensorId": row["id"],
         "valueType": wanted.type,
-        **present(unit=row["body"].get("unit")),
+        **present(unit={**(row["field"] or {}), **row["body"]}.get("unit")),
         "from": stamp(wanted.start, "milliseconds"),
         "to": stamp(wanted.end, "milliseconds"),
     }

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from api.auth import Caller
 from api.gateway import Gate, Gateway
-from api.iot import plain, values, wire
+from api.iot import leaving, plain, values, wire
 from api.iot.answers import (
     Answer,
     Body,
@@ -119,7 +119,7 @@ def component(row: Row) -> dict[str, Any]:
 
 
 def sensor(row: Row) -> dict[str, Any]:
-    body = row["body"]
+    body, told = row["body"], {**(row["field"] or {}), **row["body"]}
     return present(
         id=row["id"],
         deviceId=body["device"],
@@ -127,9 +127,9 @@ def sensor(row: Row) -> dict[str, Any]:
         key=body["key"],
         name=body.get("name") or body["key"],
         valueType=body["value_type"],
-        unit=body.get("unit"),
-        min=body.get("min"),
-        max=body.get("max"),
+        unit=told.get("unit"),
+        min=told.get("min"),
+        max=told.get("max"),
         autoCreated=body.get("auto_created", False),
         lastTimestamp=stamp(row["ts"], "milliseconds"),
         lastValue=values.newest(row, body["value_type"]),
@@ -227,7 +227,7 @@ async def update_component(
 @router.delete("/components/{componentId}", **told(None, 403, 404, 409, status=204))
 async def delete_component(id: ComponentId, caller: Admin, gate: Gate) -> Answer:
     """Delete a component; its sensors go with it"""
-    await plain.retired(gate, caller, COMPONENT, (await component_row(gate, caller, id))["id"])
+    await leaving.with_component(gate, caller, (await component_row(gate, caller, id))["id"])
     return Answer(None, 204)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
 import orjson
@@ -12,11 +12,12 @@ from api.iot.answers import Body, Free, Id, Name, Shown, Text, present, stamp
 from infra.postgres import Row
 
 DeviceStatus = Literal["PENDING", "ACTIVE", "INACTIVE", "MAINTENANCE", "OFFLINE"]
-SettableStatus = Literal["ACTIVE", "INACTIVE", "MAINTENANCE"]
 TokenStatus = Literal["PENDING", "CONSUMED", "EXPIRED", "REVOKED"]
 ConnectionType = Literal["WIFI", "ETHERNET", "CELLULAR", "LORAWAN", "THREAD", "OTHER"]
 TAG_LENGTH, TAGS = 64, 50
 FREE_BYTES = 10_240
+OVERLAP = timedelta(hours=24)
+"""So long a renewed certificate opens beside the new one."""
 
 
 def small(value: dict[str, Any]) -> dict[str, Any]:
@@ -120,7 +121,7 @@ class DeviceCreate(Body):
 class DeviceUpdate(DeviceCreate):
     """Full replacement of the mutable part; an absent member is cleared."""
 
-    status: SettableStatus | None = None
+    status: DeviceStatus | None = None
 
 
 class RegistrationTokenCreate(Body):
@@ -166,6 +167,12 @@ class ProvisionRequest(Body):
     serial_number: Annotated[Text, Field(max_length=255)] | None = None
 
 
+class RenewRequest(Body):
+    """A new key pair is recommended."""
+
+    csr: Annotated[Text, Field(min_length=1, max_length=16_384)]
+
+
 class BrokerInfo(Shown):
     """How to connect."""
 
@@ -206,7 +213,7 @@ def status(row: Row) -> str:
     return "INACTIVE" if row["status"] == "REJECTED" else str(row["status"])
 
 
-def device(row: Row, provisioned_at: datetime | None = None) -> dict[str, Any]:
+def device(row: Row, provisioned_at: datetime | None = None, profile: Row | None = None) -> dict[str, Any]:
     return present(
         id=row["id"],
         name=row["name"],
@@ -214,6 +221,7 @@ def device(row: Row, provisioned_at: datetime | None = None) -> dict[str, Any]:
         online=row["online"],
         virtual=row["virtual"],
         description=row["description"],
+        deviceProfile=profile_ref(profile) if profile else None,
         siteId=row["site"],
         location=row["location"],
         tags=list(row["tags"]) or None,
@@ -225,6 +233,10 @@ def device(row: Row, provisioned_at: datetime | None = None) -> dict[str, Any]:
         createdAt=stamp(row["created_at"]),
         updatedAt=stamp(row["updated_at"]),
     )
+
+
+def profile_ref(row: Row) -> dict[str, str]:
+    return {"id": row["id"], "name": row["body"]["name"], "version": row["body"]["version"]}
 
 
 HEALTH = {
@@ -253,8 +265,8 @@ def token(row: Row) -> dict[str, Any]:
 
 
 def certificates(rows: list[Row], now: datetime) -> list[dict[str, Any]]:
-    """Certificates of one device; one that another renews is superseded."""
-    renewed = {row["renews"] for row in rows}
+    """Certificates of one device; one that another renews is superseded, and opens for a day still."""
+    renewed = {row["renews"]: row["created_at"] for row in reversed(rows)}
     return [
         present(
             serialNumber=row["serial_number"],
@@ -262,16 +274,16 @@ def certificates(rows: list[Row], now: datetime) -> list[dict[str, Any]]:
             subject=row["subject"],
             notBefore=stamp(row["not_before"]),
             notAfter=stamp(row["not_after"]),
-            status=standing(row, row["serial_number"] in renewed, now),
+            status=standing(row, renewed.get(row["serial_number"]), now),
             revokedAt=stamp(row["revoked_at"]),
         )
         for row in rows
     ]
 
 
-def standing(row: Row, renewed: bool, now: datetime) -> str:
+def standing(row: Row, renewed_at: datetime | None, now: datetime) -> str:
     if row["revoked_at"] is not None:
         return "REVOKED"
-    if row["not_after"] <= now:
+    if row["not_after"] <= now or (renewed_at is not None and renewed_at + OVERLAP <= now):
         return "EXPIRED"
-    return "SUPERSEDED" if renewed else "ACTIVE"
+    return "SUPERSEDED" if renewed_at is not None else "ACTIVE"

@@ -182,6 +182,32 @@ async def action(db: Connection, device: str, *, number: int | None = None, id: 
     return await db.fetchrow(f"{ACTION} where a.device = $1 and (a.number = $2 or a.id = $3)", device, number, id)
 
 
+async def actions_of(db: Connection, ids: Sequence[str]) -> dict[str, Row]:
+    """Actions by their ids, also of devices that are gone."""
+    rows = await db.fetch("select * from fleet.actions where id = any($1::uuid[])", list(ids))
+    return {row["id"]: row for row in rows}
+
+
+async def running(
+    stores: Reader, organisation: str, devices: Sequence[str], version: str, since: datetime
+) -> dict[str, list[datetime]]:
+    """When each of these devices has said that it runs a version, from a moment on."""
+    rows = await stores.rows(
+        """select device, groupArray(toUnixTimestamp64Micro(ts)) as times from checkins
+           where organisation = {org:String} and device in {devices:Array(String)}
+             and ts >= fromUnixTimestamp64Micro({since:Int64}, 'UTC')
+             and JSONExtractString(metrics, 'firmwareVersion') = {version:String}
+           group by device""",
+        organisation,
+        org=organisation,
+        devices=list(devices),
+        since=micros(since),
+        version=version,
+    )
+    start = datetime(1970, 1, 1, tzinfo=UTC)
+    return {row["device"]: [start + timedelta(microseconds=at) for at in row["times"]] for row in rows}
+
+
 class Orders(msgspec.Struct, frozen=True, kw_only=True):
     """Which actions: every member that is set narrows; `camera` is named in what the device is told."""
 

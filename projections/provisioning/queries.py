@@ -34,12 +34,13 @@ async def ended(db: Connection, id: str) -> Row | None:
 
 
 async def tokens(
-    db: Connection, kind: str, *, status: str | None = None, limit: int, offset: int = 0
+    db: Connection, kind: str, *, status: str | None = None, limit: int, offset: int = 0, descending: bool = True
 ) -> tuple[list[Row], int]:
-    """A page of tokens, newest first, and how many there are. `status` is one of TOKEN_STATUS."""
+    """A page of tokens by when they were made, and how many there are. `status` is one of TOKEN_STATUS."""
+    way = "desc" if descending else "asc"
     where = f"where kind = $1 and ($2::text is null or {TOKEN_STATUS} = $2)"
     sql = f"""select *, {TOKEN_STATUS} as status from provisioning.tokens {where}
-              order by created_at desc, id desc limit $3 offset $4"""
+              order by created_at {way}, id {way} limit $3 offset $4"""
     rows = await db.fetch(sql, kind, status, limit, offset)
     return rows, await db.fetchval(f"select count(*) from provisioning.tokens {where}", kind, status)
 

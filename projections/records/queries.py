@@ -72,6 +72,14 @@ def open_to(actor: str) -> Also:
     return Also("(body ->> 'visibility' is distinct from 'PRIVATE' or created_by = {})", actor)
 
 
+async def holds(db: Connection, holders: Sequence[tuple[str, str]], ids: Sequence[str]) -> bool:
+    """Whether a live record names one of these; `holders`: its kind, and the member that does."""
+    sql = """select exists(select from records.records r join unnest($1::text[], $2::text[]) h(kind, member)
+                on r.kind = h.kind and r.body ->> h.member = any($3) where r.retired_at is null)"""
+    kinds, members = [kind for kind, _ in holders], [member for _, member in holders]
+    return bool(await db.fetchval(sql, kinds, members, list(ids)))
+
+
 async def one(db: Connection, kind: str, id: str) -> Row | None:
     """A live record by its id."""
     sql = f"select {COLUMNS} from records.records where kind = $1 and id = $2 and retired_at is null"

@@ -8,7 +8,7 @@ from typing import assert_never
 from projections.rows import Change, Put, Row
 from schemas.base import Envelope
 from schemas.ids import number_of
-from schemas.records.messages import Events, RecordPut, RecordRetired
+from schemas.records.messages import Events, RecordHeld, RecordPut, RecordReleased, RecordRetired
 
 
 def rows(event: Events, meta: Envelope) -> Iterable[Row]:
@@ -22,5 +22,7 @@ def rows(event: Events, meta: Envelope) -> Iterable[Row]:
             yield Change("records", key, {**at, "body": event.body})
         case RecordRetired():
             yield Change("records", key, {**at, "retired_at": meta.time})
+        case RecordHeld() | RecordReleased():
+            pass  # who holds a record is its decider's matter
         case _:
             assert_never(event)

@@ -21,19 +21,18 @@ def created(pending: pl.DataFrame, retired: Mapping[tuple[str, str], int]) -> It
     for organisation, device in homeless.select("organisation", "device").sort("device").iter_rows():
         body = {"device": device, "key": DEFAULT, "name": DEFAULT}
         yield asking(organisation, "component", device, DEFAULT, retired, body)
-    housed = pending.filter(pl.col("component_id").is_not_null()).unique(
-        ["component_id", "sensor"], maintain_order=True
-    )
+    housed = pending.filter(pl.col("component_id").is_not_null()).with_columns(name=pl.coalesce("key", "sensor"))
+    housed = housed.unique(["component_id", "name"], maintain_order=True)
     for row in housed.iter_rows(named=True):
         body = {
             "device": row["device"],
             "component": row["component_id"],
-            "key": row["sensor"],
-            "name": row["sensor"],
+            "key": row["name"],
+            "name": row["name"],
             "value_type": row["type"],
             "auto_created": True,
         }
-        yield asking(row["organisation"], "sensor", row["component_id"], row["sensor"], retired, body)
+        yield asking(row["organisation"], "sensor", row["component_id"], row["name"], retired, body)
 
 
 def asking(

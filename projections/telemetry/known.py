@@ -32,9 +32,13 @@ where s.kind = 'sensor' and s.device = any($1) and s.retired_at is null
 order by (c.body ->> 'key') <> 'default', s.created_at, s.id
 """
 FIELDS_SQL = """
-select p.id as profile, f ->> 'name' as field, f ->> 'type' as field_type, (f ->> 'min')::double precision as field_low,
-       (f ->> 'max')::double precision as field_high, coalesce((f ->> 'required')::boolean, false) as required,
-       (f ->> 'minItems')::bigint as least, (f ->> 'maxItems')::bigint as most, (f ->> 'maxLength')::bigint as longest
+select p.id as profile, f ->> 'name' as field,
+       case when f ->> 'type' = 'ARRAY' then f ->> 'itemType' else f ->> 'type' end as field_type,
+       (f ->> 'min')::double precision as field_low, (f ->> 'max')::double precision as field_high,
+       coalesce((f ->> 'required')::boolean, false) as required,
+       case when f ->> 'type' = 'ARRAY' then coalesce((f ->> 'minItems')::bigint, 0) end as least,
+       case when f ->> 'type' = 'ARRAY' then coalesce((f ->> 'maxItems')::bigint, 64) end as most,
+       (f ->> 'maxLength')::bigint as longest
 from records.records p, jsonb_array_elements(p.body -> 'fields') f
 where p.kind = 'sensor-profile' and p.id = any($1)
 """

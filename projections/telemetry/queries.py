@@ -151,16 +151,22 @@ async def latest(db: Connection, sensors: Sequence[str]) -> dict[str, Row]:
     return {row["sensor"]: row for row in found}
 
 
-SENSOR = """
-select s.id, s.version, s.body, s.created_at, s.updated_at, s.created_by, l.ts, l.d, l.i, l.b, l.t
+SENSOR = r"""
+select s.id, s.version, s.body, s.created_at, s.updated_at, s.created_by, l.ts, l.d, l.i, l.b, l.t, f.field
 from records.records s
 join records.records c on c.organisation = s.organisation and c.kind = 'component' and c.id = s.body ->> 'component'
                       and c.retired_at is null
 join fleet.devices d on d.id::text = s.device and d.retired_at is null
 left join telemetry.latest l on l.sensor = s.id::uuid
+left join records.records p on p.organisation = c.organisation and p.kind = 'sensor-profile'
+                           and p.id = c.body ->> 'profile'
+left join lateral (
+    select field from jsonb_array_elements(p.body -> 'fields') field
+    where field ->> 'name' in (s.body ->> 'key', regexp_replace(s.body ->> 'key', '(\[\d+\])?(_v\d+)?$', '')) limit 1
+) f on true
 where s.kind = 'sensor' and s.retired_at is null
 """
-"""A sensor lives while its component and its device do."""
+"""A sensor lives while its component and its device do; `field` is what the component's profile says of it."""
 COMPONENT = """
 select c.id, c.version, c.body, c.created_at, c.updated_at, c.created_by, p.body ->> 'name' as profile_name,
        p.body ->> 'version' as profile_version
@@ -233,6 +239,11 @@ async def weighed(db: Connection, stores: Reader, fact: Readings, meta: Envelope
         there = set()
     repeated = sum(pair in there for pair in fresh.select("id", "ts").iter_rows())
     return Weighed(len(fresh) - repeated, len(fits) - len(fresh) + repeated, tuple(aside["id"]))
+
+
+async def answered(db: Connection, id: str) -> Row | None:
+    """What was answered to the first readings under a key."""
+    return await db.fetchrow("select * from telemetry.accepted where id = $1", id)
 
 
 def extent(fresh: pl.DataFrame) -> tuple[int, int]:

@@ -121,12 +121,22 @@ def named(names: pl.DataFrame, known: Known) -> pl.DataFrame:
     sensors = known.sensors.rename({"component_id": "of"})
     by_id = sensors.with_columns(sensor="id")
     by_key = sensors.unique(["device", "key"], keep="first", maintain_order=True).with_columns(sensor="key")
-    by_part = known.sensors.with_columns(sensor="key", of="component_id")
     scalar = names.filter(~structured)
     found = scalar.join(by_id, on=["device", "sensor"])
     rest = scalar.join(by_id, on=["device", "sensor"], how="anti").join(by_key, on=["device", "sensor"], how="left")
-    parts = names.filter(structured).join(by_part, on=["device", "component_id", "sensor"], how="left")
+    by_part = known.sensors.with_columns(of="component_id")
+    parts = versioned(names.filter(structured), known).join(by_part, on=["device", "component_id", "key"], how="left")
     return pl.concat([found, rest, parts.select(found.columns)])
+
+
+def versioned(parts: pl.DataFrame, known: Known) -> pl.DataFrame:
+    """The `key` of each field's sensor: a field that has another type than its sensor, since the component went to
+    another major, gets a sensor beside it."""
+    held = known.sensors.select("device", "component_id", sensor="key", held="type")
+    parts = parts.join(held, on=["device", "component_id", "sensor"], how="left", maintain_order="left")
+    beside = pl.format("{}_v{}", "sensor", "major")
+    changed = pl.col("held") != pl.col("field_type")
+    return parts.with_columns(key=pl.when(changed).then(beside).otherwise("sensor")).drop("held")
 
 
 def foretold(rows: pl.DataFrame) -> pl.DataFrame:
@@ -162,11 +172,12 @@ def place() -> pl.Expr:
     """Components that are not there, sensors that are not there and may not appear."""
     structured, unknown = pl.col("part").is_not_null(), pl.col("id").is_null()
     named = ~pl.col("sensor").str.contains(UUID_SHAPE) & (pl.col("sensor") != "") & pl.col("auto")
+    element, array = pl.col("sensor") != pl.col("base"), pl.col("most").is_not_null()
     major = pl.col("built_for").str.split(".").list.first() != pl.col("major")
     return pl.coalesce(
         against("UNKNOWN_COMPONENT", structured & pl.col("component_id").is_null()),
         against("MISSING_PROFILE", structured & pl.col("profile").is_null()),
-        against("TYPE_MISMATCH", structured & major),
+        against("TYPE_MISMATCH", structured & (major | (element != array))),
         against("UNKNOWN_SENSOR", ~structured & unknown & ~named),
     )
 

@@ -145,6 +145,7 @@ class DeviceChanged(Event, frozen=True, kw_only=True):
     TOPIC = "fleet.events"
 
     changes: Json
+    lets_go: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class DeviceRegistered(Event, frozen=True, kw_only=True):
@@ -179,6 +180,7 @@ class DeviceRetired(Event, frozen=True, kw_only=True):
 
     external_id: str | None = None
     name: str = ""
+    lets_go: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class CheckIn(Fact, frozen=True, kw_only=True):

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from schemas.base import Command, Event, Json
+
+
+class HoldRecord(Command, frozen=True, kw_only=True):
+    """Another live thing names this record, which is not retired while it does."""
+
+    CONTEXT = "records"
+    TOPIC = "records.commands"
+
+    kind: str
+    holder: str
 
 
 class PutRecord(Command, frozen=True, kw_only=True):
@@ -16,6 +28,16 @@ class PutRecord(Command, frozen=True, kw_only=True):
     expected: int | None = None
 
 
+class ReleaseRecord(Command, frozen=True, kw_only=True):
+    """A thing names this record no more."""
+
+    CONTEXT = "records"
+    TOPIC = "records.commands"
+
+    kind: str
+    holder: str
+
+
 class RetireRecord(Command, frozen=True, kw_only=True):
     """Takes a record out of use."""
 
@@ -26,6 +48,16 @@ class RetireRecord(Command, frozen=True, kw_only=True):
     expected: int | None = None
 
 
+class RecordHeld(Event, frozen=True, kw_only=True):
+    """One thing more names this record."""
+
+    CONTEXT = "records"
+    TOPIC = "records.events"
+
+    kind: str
+    holder: str
+
+
 class RecordPut(Event, frozen=True, kw_only=True):
     """A record has this body now."""
 
@@ -34,6 +66,18 @@ class RecordPut(Event, frozen=True, kw_only=True):
 
     kind: str
     body: Json
+    holds: dict[str, str] = msgspec.field(default_factory=dict)
+    lets_go: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+class RecordReleased(Event, frozen=True, kw_only=True):
+    """One thing fewer names this record."""
+
+    CONTEXT = "records"
+    TOPIC = "records.events"
+
+    kind: str
+    holder: str
 
 
 class RecordRetired(Event, frozen=True, kw_only=True):
@@ -43,9 +87,10 @@ class RecordRetired(Event, frozen=True, kw_only=True):
     TOPIC = "records.events"
 
     kind: str
+    lets_go: dict[str, str] = msgspec.field(default_factory=dict)
 
 
-Commands = PutRecord | RetireRecord
+Commands = HoldRecord | PutRecord | ReleaseRecord | RetireRecord
 
 
-Events = RecordPut | RecordRetired
+Events = RecordHeld | RecordPut | RecordReleased | RecordRetired

@@ -19,6 +19,18 @@ class Reading(Record, frozen=True, kw_only=True):
     metadata: str | None = None
 
 
+class AcceptReadings(Command, frozen=True, kw_only=True):
+    """Readings under an Idempotency-Key are taken once, and the first answer is kept; the stream follows from the key."""
+
+    CONTEXT = "telemetry"
+    TOPIC = "telemetry.commands"
+
+    device: str
+    accepted: int
+    duplicates: int
+    quarantined: tuple[str, ...]
+
+
 class DiscardQuarantined(Command, frozen=True, kw_only=True):
     """A payload put aside has been looked at and is wanted no more; the stream is its id."""
 
@@ -33,6 +45,18 @@ class QuarantinedDiscarded(Event, frozen=True, kw_only=True):
     TOPIC = "telemetry.events"
 
 
+class ReadingsAccepted(Event, frozen=True, kw_only=True):
+    """Readings under an Idempotency-Key were taken, and this was answered."""
+
+    CONTEXT = "telemetry"
+    TOPIC = "telemetry.events"
+
+    device: str
+    accepted: int
+    duplicates: int
+    quarantined: tuple[str, ...]
+
+
 class Readings(Fact, frozen=True, kw_only=True):
     """A device's batch of readings; the key is the device id. Of the four values exactly one is filled (IoT contract, 6.10)."""
 
@@ -43,10 +67,10 @@ class Readings(Fact, frozen=True, kw_only=True):
     readings: tuple[Reading, ...]
 
 
-Commands = DiscardQuarantined
+Commands = AcceptReadings | DiscardQuarantined
 
 
-Events = QuarantinedDiscarded
+Events = QuarantinedDiscarded | ReadingsAccepted
 
 
 Facts = Readings

@@ -23,6 +23,7 @@ from streams.fleet.actions import Actions
 
 STATUSES = frozenset({"PENDING", "ACTIVE", "INACTIVE", "MAINTENANCE", "OFFLINE", "REJECTED"})
 FIXED = frozenset({"unique_name", "virtual", "external_id"})
+PROFILE = "device-profile"
 LATER = {"auto_assign_project": None, "portainer_endpoint": None, "config": None, "firmware_version": None}
 """Members that a device gets after it has joined."""
 
@@ -57,7 +58,8 @@ def decide(state: State, command: Commands, meta: Envelope) -> tuple[Events, ...
                 return ()
             if not state.live:
                 return Refusal("unknown")
-            return (DeviceRetired(external_id=state.members["external_id"], name=state.members["name"]),)
+            members = state.members
+            return (DeviceRetired(external_id=members["external_id"], name=members["name"], lets_go=held(members)),)
         case _:
             assert_never(command)
 
@@ -81,7 +83,7 @@ def change(state: State, command: ChangeDevice) -> tuple[Events, ...] | Refusal:
     changes = {name: value for name, value in command.changes.items() if state.members[name] != value}
     if not changes.get("name", True):
         return Refusal("invalid", "A device has a name.", "name")
-    return moved(state, changes["status"], changes) if "status" in changes else told(changes)
+    return moved(state, changes["status"], changes) if "status" in changes else told(state, changes)
 
 
 def moved(state: State, status: str, changes: dict[str, Any]) -> tuple[Events, ...] | Refusal:
@@ -91,11 +93,17 @@ def moved(state: State, status: str, changes: dict[str, Any]) -> tuple[Events, .
     now = state.members["status"]
     if status == "PENDING" or (now in {"PENDING", "REJECTED"} and status not in {"ACTIVE", "REJECTED"}):
         return Refusal("invalid_state", f"A device cannot go from {now} to {status}.", "status")
-    return told(changes)
+    return told(state, changes)
 
 
-def told(changes: dict[str, Any]) -> tuple[Events, ...]:
-    return (DeviceChanged(changes=changes),) if changes else ()
+def told(state: State, changes: dict[str, Any]) -> tuple[Events, ...]:
+    former = {name: state.members[name] for name in changes}
+    return (DeviceChanged(changes=changes, lets_go=held(former)),) if changes else ()
+
+
+def held(members: dict[str, Any]) -> dict[str, str]:
+    """Id -> kind of the records that a device with these members holds."""
+    return {members["profile"]: PROFILE} if members.get("profile") else {}
 
 
 def apply(state: State, event: Events, meta: Envelope) -> State:
@@ -126,7 +134,7 @@ def claims(state: State) -> tuple[Claim, ...]:
 
 
 def references(state: State, command: Commands) -> tuple[Reference, ...]:
-    """Site and server are records and must live when a device is put there."""
+    """Site, server and profile are records and must live when a device names them."""
     if isinstance(command, actions.Commands):
         return actions.references(command)
     match command:
@@ -136,7 +144,8 @@ def references(state: State, command: Commands) -> tuple[Reference, ...]:
             asked = changes
         case _:
             asked = {}
-    return tuple(Reference(f"record.{kind}", asked[kind]) for kind in ("site", "server") if asked.get(kind))
+    named = (("site", asked.get("site")), ("server", asked.get("server")), (PROFILE, asked.get("profile")))
+    return tuple(Reference(f"record.{kind}", id) for kind, id in named if id)
 
 
 def timers(state: State) -> tuple[Timer, ...]:

@@ -1,4 +1,4 @@
-"""Every kind of plain record: its body, what must be unique, what it refers to."""
+"""Every kind of plain record: its body, what must be unique, what it refers to and what it holds."""
 
 from __future__ import annotations
 
@@ -9,22 +9,29 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
 Body = dict[str, Any]
+RECORD = "record."
+"""Scope of the claim to a record, before its kind."""
 
 
 class Kind(msgspec.Struct, frozen=True):
     """One entry of the table.
 
     `unique` names body members (joined, lower-cased) that no other live record of the kind may repeat; `refers` maps a
-    body member to the scope of the claim that must exist, `device` or `record.<kind>`; a record that others refer to
-    cannot be retired while they do, except those of a kind whose reference is in `cascades`.
+    body member to the scope of the claim that must exist, `device` or `record.<kind>`; `holds` are those of them whose
+    record cannot be retired meanwhile.
     """
 
     body: type[BaseModel]
     unique: tuple[tuple[str, ...], ...] = ()
     refers: dict[str, str] = {}
+    holds: tuple[str, ...] = ()
     check: Callable[[Body], str | None] = lambda _body: None
     exact: bool = False
     """Names that differ in case only are different names."""
+
+    def held(self, body: Body) -> dict[str, str]:
+        """Id -> kind of the records that a body holds."""
+        return {str(body[name]): self.refers[name].removeprefix(RECORD) for name in self.holds if body.get(name)}
 
 
 class RecordBody(BaseModel):
@@ -85,7 +92,12 @@ class Catalogue(Named):
 KINDS: dict[str, Kind] = {
     "site": Kind(Site, unique=(("name",),)),
     "server": Kind(Server, unique=(("site", "name"),), refers={"site": "record.site"}),
-    "component": Kind(Component, unique=(("device", "key"),), refers={"device": "device"}),
+    "component": Kind(
+        Component,
+        unique=(("device", "key"),),
+        refers={"device": "device", "profile": "record.sensor-profile"},
+        holds=("profile",),
+    ),
     "sensor": Kind(
         Sensor,
         unique=(("component", "key"),),
@@ -101,24 +113,35 @@ KINDS: dict[str, Kind] = {
     "pack": Kind(Named, unique=(("key", "version"),)),
     "installed-pack": Kind(RecordBody, unique=(("key",),)),
     "firmware": Kind(Named, unique=(("name", "version"),)),
+    "deployment": Kind(RecordBody, refers={"firmwareId": "record.firmware"}),
     "config-artefact": Kind(Named, unique=(("name", "version"),)),
     "binding": Kind(
         RecordBody,
         unique=(("targetType", "targetId", "artefactName"),),
         refers={"configArtefactId": "record.config-artefact"},
+        holds=("configArtefactId",),
     ),
     "camera": Kind(Named, refers={"deviceId": "device"}),
     "capture": Kind(RecordBody),
     "capture-rule": Kind(Named),
     "live": Kind(RecordBody, refers={"cameraId": "record.camera"}),
-    "alert-rule": Kind(Named, refers={"sensorId": "record.sensor"}),
+    "alert-rule": Kind(Named, refers={"sensorId": "record.sensor"}, holds=("sensorId",)),
     "channel": Kind(Named),
     "event": Kind(RecordBody),
     "annotation-class": Kind(Named, unique=(("key",),)),
-    "annotation": Kind(RecordBody, refers={"annotationClassId": "record.annotation-class"}),
+    "annotation": Kind(
+        RecordBody, refers={"annotationClassId": "record.annotation-class"}, holds=("annotationClassId",)
+    ),
     "reference-pair": Kind(
         RecordBody,
         refers={"primaryComponentId": "record.component", "referenceComponentId": "record.component"},
+        holds=("primaryComponentId", "referenceComponentId"),
     ),
     "invitation": Kind(RecordBody, unique=(("email",),)),
 }
+
+
+def holders(kind: str) -> list[tuple[str, str]]:
+    """The kinds that hold records of this kind, each with the member that names one."""
+    scope = RECORD + kind
+    return [(name, member) for name, one in KINDS.items() for member in one.holds if one.refers[member] == scope]

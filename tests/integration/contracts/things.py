@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 BY_HAND = {
     "POST /api/devices/provision": "trades a one-time token, no credential",
     "POST /api/v1/devices/provision": "trades a one-time token, no credential",
+    "POST /api/v1/devices/provision/renew": "shows a certificate, no credential",
     "POST /cdb/oauth2/token": "opens a session",
 }
 WORDS = {
@@ -52,6 +53,7 @@ UNMADE = {
     "POST /api/v1/cameras/{cameraId}/live",
     "POST /api/v1/dvr-clip-requests",
     "POST /api/v1/devices/{deviceId}/commands",
+    "POST /api/v1/firmware/{firmwareId}/deployments",
     "POST /api/v1/billing/checkout-session",
     "POST /api/v1/billing/portal-session",
 }

@@ -6,7 +6,7 @@ import asyncio
 import io
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 import fastavro
 import httpx
@@ -14,9 +14,17 @@ import orjson
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from infra.commands import Commands
+from infra.settings import Settings
 from schemas.ids import new_id
 
-Produce = Callable[[str, list[dict[str, Any]]], Awaitable[None]]
+
+class Produce(Protocol):
+    async def __call__(self, device: str, readings: list[dict[str, Any]], at: datetime | None = None) -> None: ...
+
+
+Beat = Callable[..., Awaitable[list[dict[str, Any]]]]
+Agent = tuple[str, Beat]
 NOW = datetime.now(UTC).replace(microsecond=0)
 MS = int(NOW.timestamp() * 1000)
 
@@ -78,8 +86,42 @@ async def virtual(of: httpx.AsyncClient, **more: Any) -> str:
 
 
 @pytest.fixture
+async def agent(acme: httpx.AsyncClient, stack: dict[str, Any]) -> AsyncIterator[Agent]:
+    """A device that checks in, and its beat: what it is asked to do."""
+    mark, user = new_id(), {"Authorization": f"Bearer {stack['organisations']['acme']['acusight']['token']}"}
+    async with httpx.AsyncClient(base_url=f"{stack['api']}/api", timeout=20) as door:
+        token = good(await door.post("/provisioning-tokens", headers=user, json={"name": mark}), 201)["data"]["token"]
+        asked = {"token": token, "device_info": {"device_id": mark, "name": mark}}
+        own = good(await door.post("/devices/provision", json=asked), 201)["data"]["api_key"]
+
+        async def beat(**said: Any) -> list[dict[str, Any]]:
+            answer = await door.post("/device/checkin", headers={"X-Device-Key": own}, json=said)
+            actions: list[dict[str, Any]] = good(answer)["data"]["actions"]
+            return actions
+
+        async def listed() -> Any:
+            return good(await acme.get("/devices", params={"q": mark}))["content"]
+
+        yield (await until(listed))[0]["id"], beat
+
+
+@pytest.fixture
+async def commands(settings: Settings) -> AsyncIterator[Commands]:
+    """Another way in than this surface."""
+    made = Commands(settings)
+    await made.start()
+    async with asyncio.timeout(20):
+        while set(made.parts().values()) != {"ok"}:
+            await asyncio.sleep(0.05)
+    yield made
+    await made.stop()
+
+
+@pytest.fixture
 async def produce(stack: dict[str, Any]) -> AsyncIterator[Produce]:
-    """Publishes readings of a device of acme: the schema from the registry, Avro, Confluent's frame, one a message."""
+    """Publishes readings of a device of acme: the schema from the registry, Avro, Confluent's frame, one a message.
+
+    `at`: when they were sent."""
     producer = AIOKafkaProducer(bootstrap_servers=stack["kafka"], acks="all")
     await producer.start()
     async with httpx.AsyncClient(base_url=stack["api"]) as registry:
@@ -87,12 +129,12 @@ async def produce(stack: dict[str, Any]) -> AsyncIterator[Produce]:
     schema = fastavro.parse_schema(orjson.loads(subject["schema"]))
     prefix = b"\0" + int(subject["id"]).to_bytes(4, "big")
 
-    async def send(device: str, readings: list[dict[str, Any]]) -> None:
+    async def send(device: str, readings: list[dict[str, Any]], at: datetime | None = None) -> None:
         id = new_id()
         organisation = stack["organisations"]["acme"]["id"]
         envelope = {"id": id, "stream": device, "organisation": organisation, "correlation": id}
         out = io.BytesIO()
-        datum = {"envelope": {**envelope, "time": datetime.now(UTC)}, "device": device, "readings": readings}
+        datum = {"envelope": {**envelope, "time": at or datetime.now(UTC)}, "device": device, "readings": readings}
         fastavro.schemaless_writer(out, schema, datum)
         await producer.send_and_wait("telemetry.readings", prefix + out.getvalue(), key=device.encode())
 

@@ -75,6 +75,52 @@ async def test_who_may_what(stack: dict[str, Any], nobody: httpx.AsyncClient, ac
         assert good(await person.get("/devices"))["page"] == good(await acme.get("/devices"))["page"]
 
 
+async def test_what_only_a_connection_decides_is_not_set_by_hand(acme: httpx.AsyncClient) -> None:
+    name = f"hand {new_id()}"
+    place = f"/devices/{good(await acme.post('/devices', json={'name': name}), 201)['id']}"
+    for status in ("MAINTENANCE", "ACTIVE", "INACTIVE", "MAINTENANCE"):
+        assert good(await acme.put(place, json={"name": name, "status": status}))["status"] == status
+    for status in ("PENDING", "OFFLINE"):
+        said = problem(await acme.put(place, json={"name": name, "status": status}), 409, "INVALID_STATE")
+        assert said["errors"][0]["field"] == "status"
+    problem(await acme.put(place, json={"name": name, "status": "GONE"}), 400, "VALIDATION_FAILED")
+    assert good(await acme.get(place))["status"] == "MAINTENANCE"
+    listed = await acme.get("/devices", params={"q": name, "status": ["ACTIVE", "MAINTENANCE"]})
+    assert good(listed)["page"]["totalElements"] == 1
+
+
+async def test_a_token_names_its_own_fields(acme: httpx.AsyncClient) -> None:
+    name = f"twice {new_id()}"
+    tokens = "/devices/registration/tokens"
+    good(await acme.post(tokens, json={"deviceName": name}), 201)
+    said = problem(await acme.post(tokens, json={"deviceName": name}), 409, "NAME_TAKEN")
+    assert said["errors"][0]["field"] == "deviceName"
+    for field in ("deviceId", "siteId", "deviceProfileId"):
+        body = {"deviceName": f"other {new_id()}", field: new_id()}
+        said = problem(await acme.post(tokens, json=body), 422, "INVALID_REFERENCE")
+        assert said["errors"][0]["field"] == field
+
+
+async def test_lists_say_what_they_cannot_do(acme: httpx.AsyncClient) -> None:
+    tokens = "/devices/registration/tokens"
+    made = [good(await acme.post(tokens, json={"deviceName": new_id()}), 201)["tokenId"] for _ in range(2)]
+    for order, expected in (("asc", made), ("desc", made[::-1])):
+        found = good(await acme.get(tokens, params={"sort": f"createdAt,{order}", "size": 200}))["content"]
+        assert [one["id"] for one in found if one["id"] in made] == expected
+    problem(await acme.get(tokens, params={"sort": "name,asc"}), 400, "VALIDATION_FAILED")
+    span = {"from": "2026-03-02T00:00:00Z", "to": "2026-03-01T00:00:00Z"}
+    problem(await acme.get(f"/devices/{await virtual(acme)}/health/history", params=span), 400, "VALIDATION_FAILED")
+
+
+async def test_a_key_has_a_length(acme: httpx.AsyncClient) -> None:
+    body = {"name": f"key {new_id()}"}
+    said = problem(
+        await acme.post("/devices", json=body, headers={"Idempotency-Key": "x" * 129}), 400, "VALIDATION_FAILED"
+    )
+    assert said["errors"][0] == {"field": "Idempotency-Key", "code": "TOO_LONG", "message": said["detail"]}
+    good(await acme.post("/devices", json=body, headers={"Idempotency-Key": new_id() * 3 + "x" * 20}), 201)
+
+
 async def test_the_same_key_gives_the_same_device(acme: httpx.AsyncClient) -> None:
     headers, body = {"Idempotency-Key": new_id()}, {"name": f"once {new_id()}"}
     first, again = [good(await acme.post("/devices", json=body, headers=headers), 201) for _ in range(2)]

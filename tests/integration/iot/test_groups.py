@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
 
 from schemas.ids import new_id
-from tests.integration.iot.conftest import NOW, client, good, problem, until
+from tests.integration.iot.conftest import NOW, client, good, problem
 
 
 @pytest.fixture
@@ -137,45 +137,6 @@ async def test_firmware_is_published_when_it_is_what_was_announced(acme: httpx.A
         assert good(await acme.get(place))["status"] == ("AVAILABLE" if status == 200 else "REJECTED")
     problem(await acme.post("/firmware", json=body), 409, "NAME_TAKEN")
     assert await put(made["upload"]["uploadUrl"] + "0", b"x") == 403
-
-
-async def test_footage_is_an_order_to_the_cameras_device(acme: httpx.AsyncClient, stack: dict[str, Any]) -> None:
-    mark, user = new_id(), {"Authorization": f"Bearer {stack['organisations']['acme']['acusight']['token']}"}
-    async with httpx.AsyncClient(base_url=f"{stack['api']}/api", timeout=20) as door:
-        token = good(await door.post("/provisioning-tokens", headers=user, json={"name": mark}), 201)["data"]["token"]
-        info = {"device_id": mark, "name": mark}
-        enrolled = good(await door.post("/devices/provision", json={"token": token, "device_info": info}), 201)["data"]
-        device = good(await acme.get("/devices", params={"q": mark}))["content"][0]["id"]
-        camera = good(await acme.post("/cameras", json={"deviceId": device, "name": "F", "dvrEnabled": True}), 201)[
-            "id"
-        ]
-        now = datetime.now(UTC)
-        body = {"cameraId": camera, "from": (now - timedelta(minutes=2)).isoformat(), "to": now.isoformat()}
-        problem(await acme.post("/dvr-clip-requests", json=body), 409, "CAMERA_OFFLINE")
-        own = {"X-Device-Key": enrolled["api_key"]}
-
-        async def beat(**more: Any) -> list[dict[str, Any]]:
-            said = {"metrics": {"cameras": [{"cameraId": camera, "status": "ONLINE"}]}, **more}
-            actions: list[dict[str, Any]] = good(await door.post("/device/checkin", headers=own, json=said))["data"][
-                "actions"
-            ]
-            return actions
-
-        await beat()
-
-        async def online() -> Any:
-            return good(await acme.get("/cameras", params={"status": "ONLINE", "deviceId": device}))["content"]
-
-        await until(online)
-        request = good(await acme.post("/dvr-clip-requests", json=body), 201)
-        place = f"/dvr-clip-requests/{request['id']}"
-        (action,) = await beat()
-        assert (action["type"], action["payload"]["params"]["camera_id"]) == ("FETCH_DVR_CLIP", camera)
-        seen = [request["status"], good(await acme.get(place))["status"]]
-        for status in ("in_progress", "completed"):
-            await beat(action_results=[{"id": action["id"], "status": status}])
-            seen.append(good(await acme.get(place))["status"])
-        assert seen == ["PENDING", "SENT", "UPLOADING", "READY"]
 
 
 async def test_a_key_opens_until_it_is_revoked(acme: httpx.AsyncClient, stack: dict[str, Any]) -> None:

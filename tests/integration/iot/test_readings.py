@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from statistics import fmean, stdev
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -66,6 +67,47 @@ async def polled(of: httpx.AsyncClient, id: str, count: int) -> Any:
         return found if len(found) >= count else None
 
     return await until(look)
+
+
+async def test_a_key_is_good_for_one_answer(acme: httpx.AsyncClient) -> None:
+    device, key = await virtual(acme), {"Idempotency-Key": new_id()}
+    late = {"sensorId": "t", "timestamp": iso(MS - 40 * 86_400_000), "value": 1}
+    body = {"deviceId": device, "readings": [{"sensorId": "t", "timestamp": iso(MS), "value": 1}, late]}
+    first = good(await acme.post("/readings", json=body, headers=key), 202)
+    assert (first["accepted"], first["duplicates"], first["quarantined"]) == (1, 0, 1)
+    await sensor_of(acme, device, "t")
+    assert good(await acme.post("/readings", json=body, headers=key), 202) == first
+    other = {**body, "readings": body["readings"][:1]}
+    problem(await acme.post("/readings", json=other, headers=key), 409, "IDEMPOTENCY_KEY_REUSED")
+    again = good(await acme.post("/readings", json=body), 202)
+    assert (again["accepted"], again["duplicates"]) == (0, 1)
+
+
+async def test_a_component_moves_on_to_another_major(acme: httpx.AsyncClient) -> None:
+    mark, plain = new_id(), {"required": False, "writable": False}
+    old = [{"name": "temp", "type": "BIGINT", **plain}, {"name": "a", "type": "ARRAY", "itemType": "DOUBLE", **plain}]
+    new = [{"name": "temp", "type": "TEXT", "unit": "Cel", **plain}]
+    versions = [{"name": mark, "version": v, "fields": fields} for v, fields in (("1.0", old), ("2.0", new))]
+    manifest = {"key": f"p-{mark}", "name": "P", "version": "1.0.0", "sensorProfiles": versions}
+    good(await acme.post("/packs", json=manifest), 201)
+    items = good(await acme.post(f"/packs/{manifest['key']}/install"))["items"]
+    profiles = {item["version"]: item["resourceId"] for item in items}
+    device = await virtual(acme)
+    body = {"deviceId": device, "key": "n1", "sensorProfileId": profiles["1.0"]}
+    component = good(await acme.post("/components", json=body), 201)["id"]
+
+    async def measure(ms: int, **values: Any) -> dict[str, Any]:
+        return await send(acme, device, {"componentKey": "n1", "timestamp": iso(ms), "values": values})
+
+    assert (await measure(MS, temp=1, a=[1.5, 2.5]))["quarantined"] == 0
+    assert (await measure(MS, temp="warm"))["quarantined"] == 1
+    first = [await sensor_of(acme, device, key) for key in ("temp", "a[0]", "a[1]")]
+    good(await acme.put(f"/components/{component}", json={"name": "n", "sensorProfileId": profiles["2.0"]}))
+    assert (await measure(MS, temp="warm"))["quarantined"] == 0
+    beside = good(await acme.get(f"/sensors/{await sensor_of(acme, device, 'temp_v2')}"))
+    assert (beside["valueType"], beside["unit"], beside["lastValue"]) == ("TEXT", "Cel", "warm")
+    kept = good(await acme.get(f"/readings/sensor/{first[0]}", params={"from": iso(MS)}))
+    assert [point["value"] for point in kept["points"]] == [1]
 
 
 async def test_what_does_not_fit_is_counted(acme: httpx.AsyncClient) -> None:
@@ -175,6 +217,45 @@ async def test_aggregates_are_the_plain_sums(acme: httpx.AsyncClient, produce: P
             assert b["count"] == len(group)
             assert b["max"] == max(group)
             assert (b["avg"], b["sum"]) == (pytest.approx(fmean(group)), pytest.approx(sum(group)))
+
+
+@pytest.mark.parametrize(
+    ("zone", "first", "hours"),
+    [
+        ("Europe/Berlin", datetime(2026, 10, 24), (24, 25, 24)),
+        ("America/New_York", datetime(2026, 10, 31), (24, 25, 24)),
+        ("Europe/Berlin", datetime(2026, 3, 28), (24, 23, 24)),
+        ("Pacific/Apia", datetime(2026, 10, 24), (24, 24, 24)),
+    ],
+)
+async def test_days_are_as_long_as_they_are(
+    acme: httpx.AsyncClient, produce: Produce, zone: str, first: datetime, hours: tuple[int, ...]
+) -> None:
+    days = [(first + timedelta(days=n)).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC) for n in range(len(hours) + 1)]
+    assert [(end - start) / timedelta(hours=1) for start, end in pairwise(days)] == list(hours)
+    low, high = int(days[0].timestamp()) * 1000, int(days[-1].timestamp()) * 1000
+    device = await virtual(acme)
+    moments = range(low, high, HOUR // 4)
+    await produce(device, [{"sensor": "k", "ts": ms, "i": n} for n, ms in enumerate(moments)], at=days[-1])
+    id = await sensor_of(acme, device, "k")
+    place, span = f"/readings/sensor/{id}/aggregated", {"from": iso(low), "to": iso(high)}
+
+    async def whole() -> Any:
+        return good(await acme.get(f"/readings/sensor/{id}/stats", params=span))["count"] == len(moments)
+
+    await until(whole)
+    found = good(await acme.get(place, params={**span, "bucket": "P1D", "timezone": zone, "functions": "MIN,MAX"}))
+    starts = [iso(int(day.timestamp()) * 1000).replace(".000", "") for day in days[:-1]]
+    ends = [4 * sum(hours[: n + 1]) for n in range(len(hours))]
+    assert [(b["bucketStart"], b["count"], b["min"], b["max"]) for b in found["buckets"]] == [
+        (start, 4 * h, end - 4 * h, end - 1) for start, h, end in zip(starts, hours, ends, strict=True)
+    ]
+    by_hour = good(await acme.get(place, params={**span, "bucket": "PT1H", "timezone": zone, "functions": "COUNT"}))
+    assert [b["count"] for b in by_hour["buckets"]] == [4] * sum(hours)
+    beside = {"from": iso(low - HOUR), "to": iso(high + HOUR), "bucket": "P1D", "timezone": zone, "fill": "NULL"}
+    around = good(await acme.get(place, params=beside))["buckets"]
+    assert [b["count"] for b in around] == [0, *(4 * h for h in hours), 0]
+    assert around[0].keys() == {"bucketStart", "count"}
 
 
 def midnight(ms: int, zone: str) -> int:

@@ -217,6 +217,36 @@ def test_a_structured_reading_stands_or_falls_whole() -> None:
     assert '"levels[0]":1' in out.tables["quarantine"]["payload"][0]
 
 
+def test_an_array_is_no_value_and_a_value_no_array() -> None:
+    def part(name: str, **value: Any) -> Reading:
+        return Reading(component="node-1", sensor=name, ts=MS, **value)
+
+    good = [part("temperature", d=1.0), part("levels[0]", i=1), part("levels[1]", i=2)]
+    out = rows.frames(batch(*good), known())
+    assert [c.command.body["key"] for c in out.commands if isinstance(c.command, PutRecord)] == [
+        "temperature",
+        "levels[0]",
+        "levels[1]",
+    ]
+    assert reasons(part("temperature[0]", d=1.0)) == ["TYPE_MISMATCH"]
+    assert reasons(part("temperature", d=1.0), part("levels", i=1)) == ["TYPE_MISMATCH"]
+
+
+def test_a_field_of_another_type_gets_a_sensor_beside_the_old_one() -> None:
+    old = new_id()
+    fields = [("profile", "temperature", "TEXT", None, None, True, None, None, None)]
+    components = [(DEVICE, "node-1", PART, "profile", "2")]
+    sensors = [(DEVICE, PART, "temperature", old, "DOUBLE", None, None, True, 1, "{}")]
+    warm = Reading(component="node-1", sensor="temperature", ts=MS, t="warm")
+    more: dict[str, Any] = {"fields": fields, "components": components}
+    (asked,) = rows.frames(batch(warm), known(**more, sensors=sensors)).commands
+    assert isinstance(asked.command, PutRecord)
+    assert (asked.command.body["key"], asked.command.body["value_type"]) == ("temperature_v2", "TEXT")
+    fresh = new_id()
+    sensors.append((DEVICE, PART, "temperature_v2", fresh, "TEXT", None, None, True, 1, "{}"))
+    assert [r["sensor"] for r in stored(warm, **more, sensors=sensors)] == [fresh]
+
+
 def test_the_newest_is_kept_for_each_sensor() -> None:
     readings = (
         Reading(sensor="temperature", ts=MS, d=1.0),

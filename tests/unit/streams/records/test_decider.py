@@ -1,6 +1,7 @@
 """Plain records: put, changed, retired, by the table of kinds; the snapshot is what the events fold to."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 import pytest
@@ -8,10 +9,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.base import Envelope
-from schemas.records.messages import Commands, Events, PutRecord, RecordPut, RecordRetired, RetireRecord
-from streams.decision import Reference, Refusal
+from schemas.fleet.messages import ChangeDevice, DeviceChanged, DeviceRegistered, DeviceRetired, RetireDevice
+from schemas.records.messages import (
+    Commands,
+    Events,
+    HoldRecord,
+    PutRecord,
+    RecordPut,
+    RecordRetired,
+    ReleaseRecord,
+    RetireRecord,
+)
+from streams.decision import Reference, Refusal, Send
+from streams.fleet import decider as fleet
+from streams.records import reactions
 from streams.records.decider import INITIAL, State, apply, claims, decide, references
-from streams.records.kinds import KINDS
+from streams.records.kinds import KINDS, holders
 
 SITE = {"name": "Headquarters"}
 
@@ -25,9 +38,15 @@ def done(state: State, *commands: Commands) -> State:
         events = decide(state, command, meta())
         assert isinstance(events, tuple)
         for event in events:
-            assert isinstance(event, RecordPut | RecordRetired)
+            assert isinstance(event, Events)
             state = apply(state, event, meta(state.version + 1))
     return state
+
+
+def told(state: State, command: Commands) -> tuple[Any, ...]:
+    events = decide(state, command, meta())
+    assert isinstance(events, tuple)
+    return events
 
 
 def test_a_body_gets_what_its_kind_adds() -> None:
@@ -81,10 +100,67 @@ def test_a_reference_is_asked_when_it_changes() -> None:
     assert references(done(INITIAL, put), put) == ()
 
 
+RULE = {"name": "hot", "sensorId": "t1"}
+
+
+def test_what_is_held_stays_until_the_last_has_let_go() -> None:
+    hold, release = [kind(kind="site", holder="r1") for kind in (HoldRecord, ReleaseRecord)]
+    assert decide(INITIAL, hold, meta()) == Refusal("unknown")
+    state = done(INITIAL, PutRecord(kind="site", body=SITE), hold, hold, release)
+    refusal = decide(state, RetireRecord(kind="site"), meta())
+    assert isinstance(refusal, Refusal)
+    assert (refusal.code, refusal.field) == ("still_referenced", "site")
+    assert isinstance(decide(done(state, release), RetireRecord(kind="site"), meta()), tuple)
+    assert decide(done(state, release), release, meta()) == ()
+
+
+def test_being_held_is_no_new_version_of_a_record() -> None:
+    state = done(INITIAL, PutRecord(kind="site", body=SITE), HoldRecord(kind="site", holder="r1"))
+    changed = done(state, PutRecord(kind="site", body={"name": "b"}, expected=1))
+    assert changed.held == 1
+
+
+def test_a_record_tells_whom_it_holds_and_whom_it_lets_go() -> None:
+    state = done(INITIAL, PutRecord(kind="alert-rule", body=RULE))
+    (put,) = told(INITIAL, PutRecord(kind="alert-rule", body=RULE))
+    assert (put.holds, put.lets_go) == ({"t1": "sensor"}, {})
+    (put,) = told(state, PutRecord(kind="alert-rule", body={**RULE, "name": "cold"}))
+    assert (put.holds, put.lets_go) == ({}, {})
+    (put,) = told(state, PutRecord(kind="alert-rule", body={**RULE, "sensorId": "t2"}))
+    assert (put.holds, put.lets_go) == ({"t2": "sensor"}, {"t1": "sensor"})
+    assert told(state, RetireRecord(kind="alert-rule")) == (RecordRetired(kind="alert-rule", lets_go={"t1": "sensor"}),)
+    sends = reactions.put(put, meta())
+    assert [(send.stream, type(send.command)) for send in sends] == [("t2", HoldRecord), ("t1", ReleaseRecord)]
+
+
+def test_a_device_holds_its_profile() -> None:
+    registered = DeviceRegistered(name="a", profile="p1")
+    (held,) = reactions.registered(registered, meta())
+    assert held == Send("p1", HoldRecord(kind="device-profile", holder="s1"))
+    state = fleet.apply(fleet.INITIAL, registered, meta(1))
+    (changed,) = fleet.decide(state, ChangeDevice(changes={"profile": "p2"}), meta())  # type: ignore[misc]
+    assert isinstance(changed, DeviceChanged)
+    assert [send.stream for send in reactions.changed(changed, meta())] == ["p2", "p1"]
+    (retired,) = fleet.decide(state, RetireDevice(), meta())  # type: ignore[misc]
+    assert isinstance(retired, DeviceRetired)
+    assert retired.lets_go == {"p1": "device-profile"}
+
+
+def test_every_held_member_is_a_reference_to_a_record() -> None:
+    for kind in KINDS.values():
+        assert all(kind.refers[member].startswith("record.") for member in kind.holds)
+    assert holders("component") == [
+        ("reference-pair", "primaryComponentId"),
+        ("reference-pair", "referenceComponentId"),
+    ]
+
+
 names = st.text(st.characters(codec="ascii", categories=("L", "N")), min_size=1, max_size=4)
 commands = st.one_of(
     st.builds(lambda name: PutRecord(kind="site", body={"name": name}), names),
     st.builds(lambda: RetireRecord(kind="site")),
+    st.builds(lambda: HoldRecord(kind="site", holder="r1")),
+    st.builds(lambda: ReleaseRecord(kind="site", holder="r1")),
 )
 
 
@@ -94,7 +170,7 @@ def test_the_fold_of_the_events_is_the_snapshot(asked: list[Commands]) -> None:
     for command in asked:
         events = decide(state, command, meta())
         for event in events if isinstance(events, tuple) else ():
-            assert isinstance(event, RecordPut | RecordRetired)
+            assert isinstance(event, Events)
             history.append(event)
             state = apply(state, event, meta(len(history)))
     stored = msgspec.msgpack.decode(msgspec.msgpack.encode(state), type=State)
