@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.responses import HTMLResponse, PlainTextResponse
 
-from api.acusight import actions, batches, core, data, datasets, device, devices, ml, wire
+from api.acusight import actions, batches, core, data, datasets, device, devices, ml, registry, wire
 from api.acusight.answers import Answer, Success, described, good, told
 from api.acusight.problems import add_problems
 
@@ -47,6 +47,7 @@ def build(state: Any) -> FastAPI:
         batches.router,
         datasets.router,
         ml.router,
+        registry.router,
         actions.router,
     ):
         app.include_router(router)

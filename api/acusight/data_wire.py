@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
@@ -50,8 +51,10 @@ COUNTS = ("image_count", "annotated_count", "dropped_count")
 
 
 def batch(row: Row) -> dict[str, Any]:
-    same = ("name", "device_id", "project_name", "status", "stage", *COUNTS, "created_at", "updated_at", "completed_at")
-    return {"id": row["number"], "project_id": row["project_number"]} | {name: row[name] for name in same}
+    """Without a project it is unassigned, also where the project has gone."""
+    same = ("name", "device_id", "project_name", "status", *COUNTS, "created_at", "updated_at", "completed_at")
+    own = {"id": row["number"], "project_id": row["project_number"], "stage": row["shown_stage"]}
+    return own | {name: row[name] for name in same}
 
 
 class Image(BaseModel):
@@ -145,14 +148,21 @@ class Project(BaseModel):
     updated_at: datetime
 
 
-def project(row: Row, counts: Row | None, organisation: str) -> dict[str, Any]:
+def classes(body: dict[str, Any], told: Iterable[str]) -> list[dict[str, Any]]:
+    """Those of the project, then those that only devices and models have named."""
+    own = [{k: v for k, v in one.items() if v is not None} for one in body.get("classes", [])]
+    known = {one["value"] for one in own}
+    return own + [{"value": value} for value in told if value not in known]
+
+
+def project(row: Row, counts: Row | None, told: Iterable[str], organisation: str) -> dict[str, Any]:
     body = row["body"]
     return {
         "id": row["number"],
         "name": body["name"],
         "description": body.get("description") or "",
         "task_type": body.get("task_type", "object_detection"),
-        "classes": [{k: v for k, v in one.items() if v is not None} for one in body.get("classes", [])],
+        "classes": classes(body, told),
         **{
             name: counts[name] if counts is not None else 0
             for name in ("image_count", "batch_count", "annotation_count")
