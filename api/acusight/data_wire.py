@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field, model_validator
 from api.acusight.body import Body, Name, Number, Some, Text
 from api.acusight.labels import Annotation, AnnotationStatus
 from infra.postgres import Row
+from streams.datasets import shares
 
 BatchStatus = Literal["collecting", "complete"]
 BatchStage = Literal["unassigned", "annotating", "review", "dataset"]
@@ -55,6 +56,22 @@ def batch(row: Row) -> dict[str, Any]:
     same = ("name", "device_id", "project_name", "status", *COUNTS, "created_at", "updated_at", "completed_at")
     own = {"id": row["number"], "project_id": row["project_number"], "stage": row["shown_stage"]}
     return own | {name: row[name] for name in same}
+
+
+class Shares(Body):
+    """How large a part of the images train, val and test get: parts of 1 or of 100."""
+
+    train_split: Annotated[float, Field(ge=0, le=100)] | None = None
+    val_split: Annotated[float, Field(ge=0, le=100)] | None = None
+    test_split: Annotated[float, Field(ge=0, le=100)] | None = None
+
+    def parts(self) -> dict[str, float]:
+        """Errors: ValueError."""
+        said = {split: getattr(self, f"{split}_split") or 0.0 for split in shares.SPLITS}
+        try:
+            return shares.checked(said)
+        except ValueError as wrong:
+            raise ValueError(f"train_split, val_split, test_split: {wrong}") from None
 
 
 class Image(BaseModel):

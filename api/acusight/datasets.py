@@ -14,7 +14,8 @@ from pydantic import BaseModel, Field, model_validator
 from api.acusight.answers import Answer, List, Paged, Success, good, told
 from api.acusight.auth import Admin, Member, Viewer
 from api.acusight.batches import project_row
-from api.acusight.body import Body, Name, Number, PathNumber, Text, sent
+from api.acusight.body import Name, Number, PathNumber, Text, sent
+from api.acusight.data_wire import Shares
 from api.acusight.problems import Problem, absent, invalid
 from api.acusight.upload import discard
 from api.acusight.wire import Deleted
@@ -32,19 +33,15 @@ DEFAULT = {"train": 0.8, "val": 0.1, "test": 0.1}
 MOST = 50_000
 """Pictures of a version: their ids travel in one message."""
 TRIES = 5
-Share = Annotated[float, Field(ge=0, le=100)]
 router = APIRouter(prefix="/data")
 
 
-class DatasetCreate(Body):
+class DatasetCreate(Shares):
     project_id: Number
     name: Name | None = None
     description: Text | None = None
     batch_ids: Annotated[list[Number], Field(min_length=1, max_length=10_000)] | None = None
     include_unannotated: bool = False
-    train_split: Share | None = None
-    val_split: Share | None = None
-    test_split: Share | None = None
     seed: Annotated[int, Field(ge=-(2**31), lt=2**31)] = 0
 
     @model_validator(mode="after")
@@ -53,13 +50,7 @@ class DatasetCreate(Body):
         return self
 
     def shares(self) -> dict[str, float]:
-        said = {split: getattr(self, f"{split}_split") for split in shares.SPLITS}
-        if all(share is None for share in said.values()):
-            return DEFAULT
-        try:
-            return shares.checked({split: share or 0.0 for split, share in said.items()})
-        except ValueError as wrong:
-            raise ValueError(f"train_split: {wrong}") from None
+        return DEFAULT if self.train_split is self.val_split is self.test_split is None else self.parts()
 
 
 class DatasetVersion(BaseModel):

@@ -115,8 +115,18 @@ async def batches(db: Connection, wanted: Batches, *, limit: int, offset: int = 
     return rows, await db.fetchval(counted("datasets.batches b", BATCHES, "b.device"), *values)
 
 
-async def image(db: Connection, number: int) -> Row | None:
-    return await db.fetchrow(f"{IMAGE} where i.number = $1", number)
+async def image(db: Connection, number: int | None = None, *, id: str | None = None) -> Row | None:
+    return await db.fetchrow(f"{IMAGE} where i.number = $1 or i.id = $2", number, id)
+
+
+async def to_split(db: Connection, batch: str) -> list[Row]:
+    """Pictures of a batch with what their shares depend on."""
+    return await db.fetch(
+        """select i.id, i.annotation_status, i.split, i.split_locked or i.version_name is not null as locked,
+                  array(select distinct a.class_value from datasets.annotations a where a.image = i.id) as classes
+           from datasets.images i where i.batch = $1 order by i.id""",
+        batch,
+    )
 
 
 async def images(db: Connection, wanted: Images, *, limit: int, offset: int = 0) -> tuple[list[Row], int]:
