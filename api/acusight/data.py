@@ -13,7 +13,7 @@ from api.acusight import data_wire, labels, wire
 from api.acusight.answers import Answer, List, Paged, Success, good, told
 from api.acusight.auth import Admin, Member, Viewer
 from api.acusight.body import Number, PathNumber, QueryText, sent
-from api.acusight.problems import absent, invalid
+from api.acusight.problems import Problem, absent, invalid
 from api.acusight.upload import discard
 from api.auth import Caller
 from api.gateway import Gate, Gateway, Pending, asked
@@ -256,7 +256,7 @@ async def update_annotation(
     try:
         label["geometry"] = labels.shaped(label["type"], label["geometry"])
     except ValueError as wrong:
-        raise invalid("geometry", str(wrong)) from None
+        raise Problem("VALIDATION_ERROR", "geometry is not valid.", str(wrong)) from None
     if "class_value" in changes:
         await must_be_classes(gate, caller, await image_row(gate, caller, row["image_number"]), label["class_value"])
     await gate.ask(PutAnnotations(annotations=[label]), stream=row["image"], caller=caller)
