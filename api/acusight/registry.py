@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
-from fastapi.security import HTTPAuthorizationCredentials
 
 from api.acusight import ml_wire as wire
 from api.acusight.answers import Answer, Success, good, told
-from api.acusight.auth import BEARER, DEVICE_KEY, Admin, Member, admitted, device, needs, user
+from api.acusight.auth import BEARER, DEVICE_KEY, Admin, Member, admitted, needs
 from api.acusight.body import PathNumber, sent
 from api.acusight.data import LINK
 from api.acusight.ml import CHECKED, model_row
 from api.acusight.problems import Problem, absent
 from api.acusight.wire import Deleted
-from api.auth import Caller
+from api.auth import Caller, Credential
 from api.gateway import Gate
 from infra.objects import Objects
 from infra.postgres import Row
@@ -25,6 +24,8 @@ from projections.models import queries as models
 from schemas.models.messages import ChangeModel, RemoveModel, StageModel
 from streams.models.stages import stream_of
 
+READER = needs("viewer")
+OR_DEVICE: dict[str, Any] = {"security": [{DEVICE_KEY.scheme_name: []}]}
 router = APIRouter(prefix="/ml/models")
 
 
@@ -69,19 +70,14 @@ async def delete_model(caller: Admin, row: Annotated[Row, Depends(dropped_model)
     return good({"id": row["number"], "deleted": True})
 
 
-async def fetcher(
-    request: Request,
-    gate: Gate,
-    bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)],
-    key: Annotated[str | None, Depends(DEVICE_KEY)],
-) -> Caller:
+async def fetcher(request: Request) -> Caller:
     """A person who may read, or a device."""
-    if key is None:
-        return await needs("viewer")(await user(request, gate, bearer))
-    return (await admitted(await device(gate, key))).caller
+    if DEVICE_KEY.model.name in request.headers:
+        return (await admitted(request)).caller
+    return await READER(request)
 
 
-async def fetched(caller: Annotated[Caller, Depends(fetcher)], id: PathNumber, gate: Gate) -> Row:
+async def fetched(caller: Annotated[Caller, Depends(Credential(BEARER, fetcher))], id: PathNumber, gate: Gate) -> Row:
     """A device may fetch only what it has an action about."""
     if caller.device is not None:
         async with gate.reading(caller) as db:
@@ -90,7 +86,7 @@ async def fetched(caller: Annotated[Caller, Depends(fetcher)], id: PathNumber, g
     return await model_row(gate, caller, id)
 
 
-@router.get("/{id}/download", **told(Success[wire.DownloadLink], 400, 401, 403, 404, 409))
+@router.get("/{id}/download", **told(Success[wire.DownloadLink], 400, 401, 403, 404, 409), openapi_extra=OR_DEVICE)
 async def download_model(request: Request, row: Annotated[Row, Depends(fetched)]) -> Answer:
     """A link to the weights that works for a while without headers."""
     if row["media_type"] != CHECKED:
