@@ -65,8 +65,8 @@ async def delete_model(caller: Admin, row: Annotated[Row, Depends(dropped_model)
         said = f"{row['deployed']} devices run the model." if row["deployed"] else "The model is in production."
         raise Problem("INVALID_STATE", said)
     async with gate.reading(caller) as db:
-        devices = await models.devices_of(db, row["id"])
-    await gate.ask(RemoveModel(devices=tuple(devices)), stream=row["id"], caller=caller)
+        runs = await models.runs(db, row["id"])
+    await gate.ask(RemoveModel(devices=tuple(run["device"] for run in runs)), stream=row["id"], caller=caller)
     return good({"id": row["number"], "deleted": True})
 
 
