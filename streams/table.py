@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from schemas.analysis.messages import AnalysisFailed, AnalysisFinished
 from schemas.base import Event
-from schemas.datasets.messages import BatchChanged, ImageDropped, ImageKept, IntakeClosed, VersionFrozen
+from schemas.datasets.messages import (
+    BatchChanged,
+    BatchRemoved,
+    ImageDropped,
+    ImageKept,
+    ImageRemoved,
+    IntakeClosed,
+    VersionFrozen,
+    VersionRemoved,
+)
 from schemas.fleet.messages import DeviceChanged, DeviceRegistered, DeviceRetired
 from schemas.media.messages import ImageStored
 from schemas.models.messages import ModelRemoved
@@ -59,7 +68,10 @@ REACTIONS: dict[type[Event], tuple[Reaction, ...]] = {
     ImageDropped: (media_reactions.discard,),
     IntakeClosed: (datasets_reactions.complete,),
     BatchChanged: (datasets_reactions.close,),
+    BatchRemoved: (datasets_reactions.clear,),
+    ImageRemoved: (media_reactions.forget,),
     VersionFrozen: (datasets_reactions.freeze,),
+    VersionRemoved: (datasets_reactions.thaw,),
     AnalysisFinished: (webhooks_reactions.ended,),
     AnalysisFailed: (webhooks_reactions.ended,),
     EventAnnounced: (webhooks_reactions.announced,),

@@ -15,7 +15,8 @@ from starlette.responses import Response
 
 Data = TypeVar("Data")
 LARGEST_PAGE = 100
-LARGEST = 2**31 - 1
+FURTHEST = 2**53 - 1
+"""No list is longer; numbers up to it are exact in JSON."""
 REF = "#/components/schemas/{model}"
 
 
@@ -53,13 +54,13 @@ class Page(msgspec.Struct, frozen=True):
 
 
 def page(
-    page: Annotated[int, Query(ge=1, le=LARGEST, description="1-based page")] = 1,
-    per_page: Annotated[int, Query(ge=1, le=LARGEST, description="page size; above 100 is clamped")] = 20,
-    limit: Annotated[int | None, Query(ge=1, le=LARGEST, description="alias of per_page")] = None,
-    offset: Annotated[int | None, Query(ge=0, le=LARGEST, description="row offset; wins over page")] = None,
+    page: Annotated[int, Query(ge=1, description="1-based page")] = 1,
+    per_page: Annotated[int, Query(ge=1, description="page size; above 100 is clamped")] = 20,
+    limit: Annotated[int | None, Query(ge=1, description="alias of per_page")] = None,
+    offset: Annotated[int | None, Query(ge=0, description="row offset; wins over page")] = None,
 ) -> Page:
     size = min(per_page if limit is None else limit, LARGEST_PAGE)
-    return Page(size, (page - 1) * size if offset is None else offset)
+    return Page(size, min((page - 1) * size if offset is None else offset, FURTHEST))
 
 
 Paged = Annotated[Page, Depends(page)]

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.responses import HTMLResponse, PlainTextResponse
 
-from api.acusight import actions, batches, core, data, datasets, device, devices, ml, wire
+from api.acusight import actions, batches, core, data, datasets, device, devices, ml, registry, splits, uploads, wire
 from api.acusight.answers import Answer, Success, described, good, told
 from api.acusight.problems import add_problems
 
@@ -45,8 +45,11 @@ def build(state: Any) -> FastAPI:
         devices.router,
         data.router,
         batches.router,
+        uploads.router,
+        splits.router,
         datasets.router,
         ml.router,
+        registry.router,
         actions.router,
     ):
         app.include_router(router)

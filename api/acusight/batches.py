@@ -10,16 +10,16 @@ from api.acusight import data_wire
 from api.acusight.answers import Answer, List, Paged, Success, good, told
 from api.acusight.auth import Admin, Member, Viewer
 from api.acusight.body import Number, PathNumber, QueryText, sent
-from api.acusight.data import project_filter
+from api.acusight.data import gone, project_filter
 from api.acusight.devices import project_of
-from api.acusight.problems import absent
+from api.acusight.problems import Problem, absent, invalid
 from api.acusight.wire import Deleted
 from api.auth import Caller
 from api.gateway import Gate, Gateway, asked
 from infra.postgres import Row
 from projections.datasets import queries as datasets
 from projections.records import queries as records
-from schemas.datasets.messages import ChangeBatch, OpenBatch
+from schemas.datasets.messages import ChangeBatch, OpenBatch, RemoveBatch
 from schemas.ids import number_of
 from schemas.records.messages import PutRecord, RetireRecord
 
@@ -39,6 +39,10 @@ async def seen_batch(caller: Viewer, id: PathNumber, gate: Gate) -> Row:
 
 
 async def kept_batch(caller: Member, id: PathNumber, gate: Gate) -> Row:
+    return await batch_row(gate, caller, id)
+
+
+async def dropped_batch(caller: Admin, id: PathNumber, gate: Gate) -> Row:
     return await batch_row(gate, caller, id)
 
 
@@ -96,8 +100,23 @@ async def update_batch(
     changes = body.changes()
     if "project_id" in changes:
         changes["project"] = await project_of(gate, caller, changes.pop("project_id"), "project_id")
+    elif "stage" in changes and row["project_number"] is None:
+        changes["project"] = None
     await gate.ask(ChangeBatch(changes=changes), stream=row["id"], caller=caller)
     return good(data_wire.batch(await batch_row(gate, caller, row["number"])))
+
+
+@router.delete("/batches/{id}", **told(Success[Deleted], 400, 401, 403, 404, 409))
+async def delete_batch(
+    request: Request, caller: Admin, row: Annotated[Row, Depends(dropped_batch)], gate: Gate
+) -> Answer:
+    """The batch goes with its images, unless one is frozen in a version."""
+    async with gate.reading(caller) as db:
+        images = await datasets.images_of(db, row["id"])
+    command = RemoveBatch(images=tuple(image["id"] for image in images))
+    done = await gate.ask(command, stream=row["id"], caller=caller)
+    await gone(request, gate, caller, images, done.command)
+    return good({"id": row["number"], "deleted": True})
 
 
 async def project_row(gate: Gateway, caller: Caller, number: int) -> Row:
@@ -122,8 +141,11 @@ async def dropped_project(caller: Admin, id: PathNumber, gate: Gate) -> Row:
 
 async def shown(gate: Gateway, caller: Caller, rows: list[Row]) -> list[dict[str, Any]]:
     async with gate.reading(caller) as db:
-        counts = await datasets.project_counts(db, [row["id"] for row in rows])
-    return [data_wire.project(row, counts.get(row["id"]), caller.organisation) for row in rows]
+        ids = [row["id"] for row in rows]
+        counts, found = await datasets.project_counts(db, ids), await datasets.told_classes(db, ids)
+    return [
+        data_wire.project(row, counts.get(row["id"]), found.get(row["id"], ()), caller.organisation) for row in rows
+    ]
 
 
 @router.get("/projects", **told(List[data_wire.Project], 400, 401, 403))
@@ -173,10 +195,33 @@ async def update_project(
     gate: Gate,
 ) -> Answer:
     """Name, description, classes; the task stays."""
-    command = PutRecord(kind="project", body=row["body"] | body.changes(), expected=row["version"])
+    changes = body.changes()
+    if "classes" in changes:
+        async with gate.reading(caller) as db:
+            frozen = await datasets.frozen_classes(db, row["id"])
+        changes["classes"] = indexed(changes["classes"], row["body"].get("classes", []), frozen)
+    command = PutRecord(kind="project", body=row["body"] | changes, expected=row["version"])
     await gate.ask(command, stream=row["id"], caller=caller)
     (found,) = await shown(gate, caller, [await project_row(gate, caller, row["number"])])
     return good(found)
+
+
+def indexed(asked: list[dict[str, Any]], known: list[dict[str, Any]], frozen: set[str]) -> list[dict[str, Any]]:
+    """The classes as asked; those of dataset versions stay, each at its index.
+
+    Errors: Problem INVALID_STATE, VALIDATION_ERROR.
+    """
+    fixed = {one["value"]: {"index": one["index"]} for one in known if one["value"] in frozen}
+    told = [one | fixed.get(one["value"], {}) for one in asked]
+    if fixed.keys() - {one["value"] for one in asked}:
+        raise Problem("INVALID_STATE", "A class of a dataset version stays.", f"classes: {', '.join(fixed)} stay")
+    for one, kept in zip(asked, told, strict=True):
+        if one.get("index") not in (None, kept.get("index")):
+            raise Problem("INVALID_STATE", "The index of a class is fixed.", f"classes: {one['value']} is in a version")
+    taken = [one["index"] for one in told if one.get("index") is not None]
+    if len(taken) != len(set(taken)):
+        raise invalid("classes", "an index is there twice")
+    return told
 
 
 @router.delete("/projects/{id}", **told(Success[Deleted], 400, 401, 403, 404, 409))

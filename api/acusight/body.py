@@ -60,7 +60,7 @@ class Some(Body):
     @model_validator(mode="after")
     def something(self) -> Self:
         if not self.model_fields_set:
-            raise ValueError("names nothing to change")
+            raise ValueError("body: names nothing to change")
         return self
 
     def changes(self) -> dict[str, Any]:

@@ -109,6 +109,7 @@ async def provision_device(
     await gate.ask(enrolling(body.device_info, token, key), stream=device, caller=caller, ask=ask)
     if await gate.shown(caller, lambda db: fleet.device(db, device)) is None:
         raise Pending(ask.id, device)
+    await gate.shown(caller, lambda db: provisioning.counted(db, token["id"], device))
     shown = body.device_info.device_id
     said = {"device_id": shown, "endpoint_id": shown, "api_key": key}
     return good({**said, "api_endpoint": settings(request).api.public_url}, 201)

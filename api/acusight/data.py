@@ -11,16 +11,18 @@ from fastapi import APIRouter, Depends, Query, Request
 
 from api.acusight import data_wire, labels, wire
 from api.acusight.answers import Answer, List, Paged, Success, good, told
-from api.acusight.auth import Member, Viewer
+from api.acusight.auth import Admin, Member, Viewer
 from api.acusight.body import Number, PathNumber, QueryText, sent
-from api.acusight.problems import absent, invalid
+from api.acusight.problems import Problem, absent, invalid
+from api.acusight.upload import discard
 from api.auth import Caller
-from api.gateway import Gate, Gateway, asked
+from api.gateway import Gate, Gateway, Pending, asked
 from infra.objects import Objects
 from infra.postgres import Row
 from projections.datasets import queries as datasets
+from projections.media import queries as media
 from projections.records import queries as records
-from schemas.datasets.messages import ChangeImage, DropAnnotation, PutAnnotations
+from schemas.datasets.messages import ChangeImage, DropAnnotation, PutAnnotations, RemoveImage
 
 LINK = timedelta(minutes=15)
 router = APIRouter(prefix="/data")
@@ -40,6 +42,10 @@ async def seen_image(caller: Viewer, id: PathNumber, gate: Gate) -> Row:
 
 
 async def kept_image(caller: Member, id: PathNumber, gate: Gate) -> Row:
+    return await image_row(gate, caller, id)
+
+
+async def dropped_image(caller: Admin, id: PathNumber, gate: Gate) -> Row:
     return await image_row(gate, caller, id)
 
 
@@ -133,6 +139,25 @@ async def update_image(
     return good(found)
 
 
+@router.delete("/images/{id}", **told(Success[wire.Deleted], 400, 401, 403, 404, 409))
+async def delete_image(
+    request: Request, caller: Admin, row: Annotated[Row, Depends(dropped_image)], gate: Gate
+) -> Answer:
+    """The image goes with its labels, unless it is frozen in a version."""
+    done = await gate.ask(RemoveImage(), stream=row["id"], caller=caller)
+    await gone(request, gate, caller, [row], done.command)
+    return good({"id": row["number"], "deleted": True})
+
+
+async def gone(request: Request, gate: Gateway, caller: Caller, images: Sequence[Row], command: str) -> None:
+    """The files of pictures that nothing shows any more go; when this returns, the same bytes may come again."""
+    ids = [row["id"] for row in images]
+    if await gate.shown(caller, lambda db: media.discarded(db, ids)) is None:
+        raise Pending(command, ids[0])
+    for row in images:
+        await discard(request.app.state.objects, row["storage_key"])
+
+
 @router.put(
     "/images/{id}/annotations",
     **told(Success[list[labels.Annotation]], 400, 401, 403, 404, 409, body=labels.AnnotationReplace),
@@ -153,12 +178,15 @@ async def replace_annotations(
 
 
 async def must_be_classes(gate: Gateway, caller: Caller, image: Row, *values: str) -> None:
-    """A person may only use classes of the image's project, once that has any."""
+    """A person may only use classes of the image's project."""
     if image["project"] is None:
         return
     async with gate.reading(caller) as db:
         project = await records.one(db, "project", image["project"])
-    known = {one["value"] for one in project["body"].get("classes", [])} if project is not None else set()
+        found = await datasets.told_classes(db, [image["project"]])
+    if project is None:
+        return
+    known = {one["value"] for one in data_wire.classes(project["body"], found.get(image["project"], ()))}
     for value in values:
         if value not in known:
             raise invalid("class_value", f"{value} is no class of the project")
@@ -228,7 +256,7 @@ async def update_annotation(
     try:
         label["geometry"] = labels.shaped(label["type"], label["geometry"])
     except ValueError as wrong:
-        raise invalid("geometry", str(wrong)) from None
+        raise Problem("VALIDATION_ERROR", "geometry is not valid.", str(wrong)) from None
     if "class_value" in changes:
         await must_be_classes(gate, caller, await image_row(gate, caller, row["image_number"]), label["class_value"])
     await gate.ask(PutAnnotations(annotations=[label]), stream=row["image"], caller=caller)

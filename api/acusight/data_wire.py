@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
@@ -11,6 +12,7 @@ from pydantic import BaseModel, Field, model_validator
 from api.acusight.body import Body, Name, Number, Some, Text
 from api.acusight.labels import Annotation, AnnotationStatus
 from infra.postgres import Row
+from streams.datasets import shares
 
 BatchStatus = Literal["collecting", "complete"]
 BatchStage = Literal["unassigned", "annotating", "review", "dataset"]
@@ -50,8 +52,26 @@ COUNTS = ("image_count", "annotated_count", "dropped_count")
 
 
 def batch(row: Row) -> dict[str, Any]:
-    same = ("name", "device_id", "project_name", "status", "stage", *COUNTS, "created_at", "updated_at", "completed_at")
-    return {"id": row["number"], "project_id": row["project_number"]} | {name: row[name] for name in same}
+    """Without a project it is unassigned, also where the project has gone."""
+    same = ("name", "device_id", "project_name", "status", *COUNTS, "created_at", "updated_at", "completed_at")
+    own = {"id": row["number"], "project_id": row["project_number"], "stage": row["shown_stage"]}
+    return own | {name: row[name] for name in same}
+
+
+class Shares(Body):
+    """How large a part of the images train, val and test get: parts of 1 or of 100."""
+
+    train_split: Annotated[float, Field(ge=0, le=100)] | None = None
+    val_split: Annotated[float, Field(ge=0, le=100)] | None = None
+    test_split: Annotated[float, Field(ge=0, le=100)] | None = None
+
+    def parts(self) -> dict[str, float]:
+        """Errors: ValueError."""
+        said = {split: getattr(self, f"{split}_split") or 0.0 for split in shares.SPLITS}
+        try:
+            return shares.checked(said)
+        except ValueError as wrong:
+            raise ValueError(f"train_split, val_split, test_split: {wrong}") from None
 
 
 class Image(BaseModel):
@@ -145,14 +165,21 @@ class Project(BaseModel):
     updated_at: datetime
 
 
-def project(row: Row, counts: Row | None, organisation: str) -> dict[str, Any]:
+def classes(body: dict[str, Any], told: Iterable[str]) -> list[dict[str, Any]]:
+    """Those of the project, then those that only devices and models have named."""
+    own = [{k: v for k, v in one.items() if v is not None} for one in body.get("classes", [])]
+    known = {one["value"] for one in own}
+    return own + [{"value": value} for value in told if value not in known]
+
+
+def project(row: Row, counts: Row | None, told: Iterable[str], organisation: str) -> dict[str, Any]:
     body = row["body"]
     return {
         "id": row["number"],
         "name": body["name"],
         "description": body.get("description") or "",
         "task_type": body.get("task_type", "object_detection"),
-        "classes": [{k: v for k, v in one.items() if v is not None} for one in body.get("classes", [])],
+        "classes": classes(body, told),
         **{
             name: counts[name] if counts is not None else 0
             for name in ("image_count", "batch_count", "annotation_count")

@@ -12,17 +12,20 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, Field, model_validator
 
 from api.acusight.answers import Answer, List, Paged, Success, good, told
-from api.acusight.auth import Member, Viewer
+from api.acusight.auth import Admin, Member, Viewer
 from api.acusight.batches import project_row
-from api.acusight.body import Body, Name, Number, PathNumber, Text, sent
+from api.acusight.body import Name, Number, PathNumber, Text, sent
+from api.acusight.data_wire import Shares
 from api.acusight.problems import Problem, absent, invalid
 from api.acusight.upload import discard
+from api.acusight.wire import Deleted
 from api.auth import Caller
 from api.gateway import Ask, Gate, Gateway, Refused, asked
 from infra.objects import Objects
 from infra.postgres import Row
 from projections.datasets import queries as datasets
-from schemas.datasets.messages import FreezeVersion
+from projections.models import queries as models
+from schemas.datasets.messages import FreezeVersion, RemoveVersion
 from schemas.records.messages import PutRecord
 from streams.datasets import shares
 
@@ -30,19 +33,15 @@ DEFAULT = {"train": 0.8, "val": 0.1, "test": 0.1}
 MOST = 50_000
 """Pictures of a version: their ids travel in one message."""
 TRIES = 5
-Share = Annotated[float, Field(ge=0, le=100)]
 router = APIRouter(prefix="/data")
 
 
-class DatasetCreate(Body):
+class DatasetCreate(Shares):
     project_id: Number
     name: Name | None = None
     description: Text | None = None
     batch_ids: Annotated[list[Number], Field(min_length=1, max_length=10_000)] | None = None
     include_unannotated: bool = False
-    train_split: Share | None = None
-    val_split: Share | None = None
-    test_split: Share | None = None
     seed: Annotated[int, Field(ge=-(2**31), lt=2**31)] = 0
 
     @model_validator(mode="after")
@@ -51,10 +50,7 @@ class DatasetCreate(Body):
         return self
 
     def shares(self) -> dict[str, float]:
-        said = {split: getattr(self, f"{split}_split") for split in shares.SPLITS}
-        if all(share is None for share in said.values()):
-            return DEFAULT
-        return shares.checked({split: share or 0.0 for split, share in said.items()})
+        return DEFAULT if self.train_split is self.val_split is self.test_split is None else self.parts()
 
 
 class DatasetVersion(BaseModel):
@@ -106,6 +102,23 @@ async def seen_version(caller: Viewer, id: PathNumber, gate: Gate) -> Row:
     return await version_row(gate, caller, number=id)
 
 
+async def dropped_version(caller: Admin, id: PathNumber, gate: Gate) -> Row:
+    return await version_row(gate, caller, number=id)
+
+
+@router.delete("/datasets/{id}", **told(Success[Deleted], 400, 401, 403, 404, 409))
+async def delete_dataset(
+    request: Request, caller: Admin, row: Annotated[Row, Depends(dropped_version)], gate: Gate
+) -> Answer:
+    """The version goes, unless something learns or has learnt from it."""
+    async with gate.reading(caller) as db:
+        trainings = await models.learning_from(db, row["id"])
+    await gate.ask(RemoveVersion(trainings=tuple(trainings)), stream=row["id"], caller=caller)
+    await gate.shown(caller, lambda db: datasets.none_frozen(db, row["id"]))
+    await discard(request.app.state.objects, row["snapshot"])
+    return good({"id": row["number"], "deleted": True})
+
+
 @router.get("/datasets/{id}", **told(Success[DatasetVersion], 400, 401, 403, 404))
 async def get_dataset(row: Annotated[Row, Depends(seen_version)]) -> Answer:
     """One dataset version."""
@@ -121,8 +134,11 @@ async def create_dataset(
     ask = asked(request, caller, request.state.raw)
     id = ask.entity("dataset")
     async with gate.reading(caller) as db:
+        known = await datasets.batch_numbers(db, project["id"], body.batch_ids or [])
         rows = await datasets.freezable(db, project["id"], body.batch_ids)
         last = await datasets.last_ordinal(db, project["id"])
+    for number in set(body.batch_ids or ()) - known:
+        raise invalid("batch_ids", f"{number} is no batch of the project")
     command, snapshot = freezing(body, project, rows, last + 1)
     objects: Objects = request.app.state.objects
     stored = await objects.put(f"datasets/{id}.{command.digest[:16]}.json", snapshot)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import msgspec
 from fastapi import APIRouter, Depends, Request
 
 from api.acusight import wire
@@ -12,18 +13,17 @@ from api.acusight.answers import Answer, Success, good, taking, told
 from api.acusight.auth import Admitted, Device, Known
 from api.acusight.body import sent
 from api.acusight.problems import Problem
+from api.acusight.storing import of_same_bytes, stored
 from api.acusight.upload import Received, discard, received
 from api.gateway import Ask, Gate, Gateway, Pending, Refused, asked
 from infra.objects import Objects
 from infra.postgres import Row
 from projections.datasets import queries as datasets
-from projections.media import queries as media
 from projections.tenancy import queries as tenancy
 from schemas.fleet.messages import CheckIn
 from schemas.ids import new_id
 from schemas.media.messages import StoreImage
 
-TRIES = 3
 router = APIRouter()
 uploads = APIRouter()
 agent = APIRouter()
@@ -82,64 +82,43 @@ async def upload_device_image(request: Request, device: Admitted, gate: Gate) ->
     objects: Objects = request.app.state.objects
     form = await received(request, objects)
     ask = asked(request, device.caller, form.fingerprint)
-    image = await stored(gate, device, form, ask, objects)
+    image = await stored_of(gate, device, form, ask, objects)
     row = await gate.shown(device.caller, lambda db: datasets.taken(db, image))
     if row is None:
         raise Pending(ask.id, image)
     await gate.tell(CheckIn(), stream=device.id, caller=device.caller)
     if row["dropped"] is not None:
-        await discard(objects, form.picture.key)
+        await discard(objects, form.picture.storage_key)
         none = dict.fromkeys(("image_id", "batch_id", "storage_key"))
         return good({**none, "accepted": False, "reason": row["dropped"]})
     key = row["storage_key"]
-    if key != form.picture.key:
-        await discard(objects, form.picture.key)
+    if key != form.picture.storage_key:
+        await discard(objects, form.picture.storage_key)
     said = {"image_id": row["image_number"], "batch_id": row["batch_number"], "storage_key": key}
     return good({**said, "accepted": True, "reason": None}, 201)
 
 
-async def stored(gate: Gateway, device: Device, form: Received, ask: Ask, objects: Objects) -> str:
-    """Asks for the picture; returns its id. Refused, its object goes."""
+async def stored_of(gate: Gateway, device: Device, form: Received, ask: Ask, objects: Objects) -> str:
+    """Id of the picture that is asked for.
+
+    Errors: Refused, Problem; for known bytes, Problem CONFLICT with the number of that picture.
+    """
     async with gate.reading(device.caller) as db:
         rules = wire.settings_of(await tenancy.organisation(db))
-    command = storing(device.row, form, rules)
     try:
-        for _ in range(TRIES):
-            image = ask.entity("image")
-            try:
-                await gate.ask(command, stream=image, caller=device.caller, ask=ask)
-                return image
-            except Refused as refused:
-                if refused.field != "number" or ask.keyed:
-                    raise
-                ask = Ask(new_id())
-        raise Problem("CONFLICT", "The image found no number; send it again.")
+        return await stored(gate, device.caller, storing(device.row, form, rules), ask, objects)
     except Refused as refused:
-        await discard(objects, form.picture.key)
-        if refused.code == "image.duplicate":
-            raise await duplicate(gate, device, form.picture.sha256) from None
-        raise
-
-
-async def duplicate(gate: Gateway, device: Device, sha256: str) -> Problem:
-    """Says which picture has these bytes; none can be named while that one is on its way."""
-    async with gate.reading(device.caller) as db:
-        there = await media.image_of_bytes(db, sha256)
-    number = str(there["number"]) if there is not None else None
-    return Problem("CONFLICT", "An image with the same bytes is stored already.", number)
+        if refused.code != "image.duplicate":
+            raise
+        number = await of_same_bytes(gate, device.caller, form.picture.sha256)
+        told = None if number is None else str(number)
+        raise Problem("CONFLICT", "An image with the same bytes is stored already.", told) from None
 
 
 def storing(device: Row, form: Received, rules: dict[str, Any]) -> StoreImage:
-    picture, told = form.picture, form.metadata
+    told = form.metadata
     return StoreImage(
-        storage_key=picture.key,
-        filename=picture.filename,
-        sha256=picture.sha256,
-        size=picture.size,
-        width=picture.width,
-        height=picture.height,
-        format=picture.format,
-        hash=picture.hash,
+        **msgspec.structs.asdict(form.picture),
         device=device["id"],
         device_name=device["name"],
         source=told.source,

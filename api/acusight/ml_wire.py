@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from api.acusight.body import Body, Name, Number, plain
+from api.acusight.body import Body, Name, Number, Some, plain
 from infra.postgres import Row
 from schemas.ids import number_of
 
@@ -144,6 +144,19 @@ def model(row: Row) -> dict[str, Any]:
         "created_at": row["created_at"],
         "updated_at": row["updated_at"],
     }
+
+
+class ModelVersionUpdate(Some):
+    name: Name = ""
+    stage: Literal["candidate", "production", "archived"] = "candidate"
+
+
+class DownloadLink(BaseModel):
+    download_url: str
+    expires_at: datetime
+    size_bytes: int
+    sha256: str
+    file_ext: str
 
 
 def label_map(labels: list[str]) -> str:

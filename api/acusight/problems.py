@@ -65,6 +65,16 @@ REFUSED: dict[Code, tuple[str, str]] = {
 """Code and sentence for each refusal."""
 
 
+FIELDS: dict[Code, str] = {
+    "token.invalid": "token",
+    "token.expired": "token",
+    "token.used": "token",
+    "device.exists": "device_id",
+    "name.taken": "name",
+}
+"""What a refusal is about, as this dialect calls it."""
+
+
 class Problem(Exception):
     """An answer with one of the contract's codes."""
 
@@ -84,7 +94,8 @@ def absent(what: str) -> Problem:
 
 def refusal(refused: Refused) -> Problem:
     code, message = REFUSED[refused.code]  # type: ignore[index]
-    told = ": ".join(part for part in (refused.field, refused.detail) if part)
+    field = FIELDS.get(refused.code, refused.field)  # type: ignore[call-overload]
+    told = ": ".join(part for part in (field, refused.detail) if part)
     return Problem(code, refused.detail or message, told or None)
 
 
@@ -98,7 +109,17 @@ def failure(code: str, message: str, details: str | None = None, status: int | N
 
 def faults(wrong: RequestValidationError) -> str:
     """`field: reason` of each fault; a field is named as the client sent it."""
-    return "; ".join(f"{'.'.join(map(str, error['loc'][1:])) or 'body'}: {error['msg']}" for error in wrong.errors())
+    return "; ".join(dict.fromkeys(map(told, wrong.errors())))
+
+
+def told(fault: dict[str, Any]) -> str:
+    """A check of several members names them itself; a parameter is one name, whatever it may be."""
+    place, *path = fault["loc"]
+    own = "error" in fault.get("ctx", {})
+    reason = str(fault["ctx"]["error"]) if own else fault["msg"]
+    if own and not path:
+        return reason
+    return f"{'.'.join(map(str, path if place == 'body' else path[:1])) or 'body'}: {reason}"
 
 
 def add_problems(app: FastAPI) -> None:

@@ -47,9 +47,9 @@ class Metadata(Body):
 
 
 class Picture(msgspec.Struct, frozen=True, kw_only=True):
-    """A stored object and what its bytes say."""
+    """A stored object and what its bytes say, by the names of `StoreImage`."""
 
-    key: str
+    storage_key: str
     filename: str
     sha256: str
     size: int
@@ -83,7 +83,7 @@ async def received(request: Request, objects: Objects) -> Received:
         return Received(picture, metadata, hashlib.sha256(raw).digest() + picture.sha256.encode())
     except BaseException:
         if picture is not None:
-            await discard(objects, picture.key)
+            await discard(objects, picture.storage_key)
         raise
 
 
@@ -109,7 +109,13 @@ async def taken(part: Part, objects: Objects) -> Picture:
         raise refused(wrong) from None
     size = {"width": info.width, "height": info.height}
     return Picture(
-        key=key, filename=filename, sha256=stored.sha256, size=stored.size, format=info.format, hash=hash, **size
+        storage_key=key,
+        filename=filename,
+        sha256=stored.sha256,
+        size=stored.size,
+        format=info.format,
+        hash=hash,
+        **size,
     )
 
 

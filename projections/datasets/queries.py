@@ -9,8 +9,11 @@ from infra.postgres import Connection, Row
 PROJECT = "left join records.records p on p.id = b.project::text and p.kind = 'project' and p.retired_at is null"
 """A batch whose project is gone belongs to none."""
 
+STAGE = "case when p.id is null then 'unassigned' else b.stage end"
+
 BATCH = f"""
-select b.*, coalesce(d.external_id, d.id::text) as device_id, p.number as project_number, p.name as project_name,
+select b.*, {STAGE} as shown_stage, coalesce(d.external_id, d.id::text) as device_id, p.number as project_number,
+       p.name as project_name,
        (select count(*) from datasets.images i where i.batch = b.id) as image_count,
        (select count(*) from datasets.images i
         where i.batch = b.id and i.annotation_status in ('completed', 'approved')) as annotated_count,
@@ -51,12 +54,12 @@ class Labels(msgspec.Struct, frozen=True, kw_only=True):
     source: str | None = None
 
 
-BATCHES = """
+BATCHES = f"""
 where ($1::bigint is null or p.number = $1)
   and ($2::boolean is null or (p.id is null) = $2)
   and ($3::text is null or coalesce(d.external_id, d.id::text) = $3)
   and ($4::text is null or b.status = $4)
-  and ($5::text is null or b.stage = $5)
+  and ($5::text is null or {STAGE} = $5)
 """
 
 
@@ -75,12 +78,12 @@ class Images(msgspec.Struct, frozen=True, kw_only=True):
     filename: str | None = None
 
 
-IMAGES = """
+IMAGES = f"""
 where ($1::bigint is null or p.number = $1)
   and ($2::boolean is null or (p.id is null) = $2)
   and ($3::bigint is null or b.number = $3)
   and ($4::text is null or coalesce(d.external_id, d.id::text) = $4)
-  and ($5::text is null or b.stage = $5)
+  and ($5::text is null or {STAGE} = $5)
   and ($6::text is null or i.annotation_status = $6)
   and ($7::text is null or i.split = $7)
   and ($8::text[] is null or exists
@@ -112,8 +115,18 @@ async def batches(db: Connection, wanted: Batches, *, limit: int, offset: int = 
     return rows, await db.fetchval(counted("datasets.batches b", BATCHES, "b.device"), *values)
 
 
-async def image(db: Connection, number: int) -> Row | None:
-    return await db.fetchrow(f"{IMAGE} where i.number = $1", number)
+async def image(db: Connection, number: int | None = None, *, id: str | None = None) -> Row | None:
+    return await db.fetchrow(f"{IMAGE} where i.number = $1 or i.id = $2", number, id)
+
+
+async def to_split(db: Connection, batch: str) -> list[Row]:
+    """Pictures of a batch with what their shares depend on."""
+    return await db.fetch(
+        """select i.id, i.annotation_status, i.split, i.split_locked or i.version_name is not null as locked,
+                  array(select distinct a.class_value from datasets.annotations a where a.image = i.id) as classes
+           from datasets.images i where i.batch = $1 order by i.id""",
+        batch,
+    )
 
 
 async def images(db: Connection, wanted: Images, *, limit: int, offset: int = 0) -> tuple[list[Row], int]:
@@ -170,6 +183,34 @@ async def project_counts(db: Connection, projects: list[str]) -> dict[str, Row]:
     return {row["project"]: row for row in await db.fetch(sql, projects)}
 
 
+async def told_classes(db: Connection, projects: list[str]) -> dict[str, list[str]]:
+    """Classes that devices and models have found in these projects, by name."""
+    sql = """select b.project, array_agg(distinct a.class_value) as classes
+             from datasets.batches b join datasets.images i on i.batch = b.id
+             join datasets.annotations a on a.image = i.id and a.source in ('edge', 'model')
+             where b.project = any($1::uuid[]) group by b.project"""
+    return {row["project"]: row["classes"] for row in await db.fetch(sql, projects)}
+
+
+async def frozen_classes(db: Connection, project: str) -> set[str]:
+    """Classes of the dataset versions of a project."""
+    sql = "select distinct unnest(classes) as value from datasets.frozen where project = $1 and removed_at is null"
+    return {row["value"] for row in await db.fetch(sql, project)}
+
+
+async def batch_numbers(db: Connection, project: str, numbers: list[int]) -> set[int]:
+    """Which of these are batches of the project."""
+    sql = "select number from datasets.batches where project = $1 and number = any($2::bigint[])"
+    return {row["number"] for row in await db.fetch(sql, project, numbers)}
+
+
+async def images_of(db: Connection, batch: str) -> list[Row]:
+    """Id and storage key of each picture in a batch."""
+    sql = """select i.id, m.storage_key from datasets.images i join media.images m on m.id = i.id
+             where i.batch = $1 order by i.id"""
+    return await db.fetch(sql, batch)
+
+
 VERSION = """
 select v.*, p.number as project_number from datasets.frozen v join records.records p on p.id = v.project::text
 """
@@ -177,7 +218,7 @@ select v.*, p.number as project_number from datasets.frozen v join records.recor
 
 async def versions(db: Connection, project: int | None, *, limit: int, offset: int = 0) -> tuple[list[Row], int]:
     """A page of dataset versions, newest first, and how many there are. `project` is a number."""
-    where = "where ($1::bigint is null or p.number = $1) and p.kind = 'project'"
+    where = "where ($1::bigint is null or p.number = $1) and p.kind = 'project' and v.removed_at is null"
     rows = await db.fetch(
         f"{VERSION} {where} order by v.created_at desc, v.id desc limit $2 offset $3", project, limit, offset
     )
@@ -186,7 +227,7 @@ async def versions(db: Connection, project: int | None, *, limit: int, offset: i
 
 
 async def version(db: Connection, *, number: int | None = None, id: str | None = None) -> Row | None:
-    return await db.fetchrow(f"{VERSION} where v.number = $1 or v.id = $2", number, id)
+    return await db.fetchrow(f"{VERSION} where (v.number = $1 or v.id = $2) and v.removed_at is null", number, id)
 
 
 async def last_ordinal(db: Connection, project: str) -> int:
@@ -218,6 +259,16 @@ async def all_frozen(db: Connection, version: str) -> Row | None:
     return await db.fetchrow(
         """select v.id from datasets.frozen v where v.id = $1 and v.image_count <=
                (select count(*) from datasets.images i join datasets.batches b on b.id = i.batch
+                where b.project = v.project and i.version_name = v.name)""",
+        version,
+    )
+
+
+async def none_frozen(db: Connection, version: str) -> Row | None:
+    """A row once no picture shows that it is in the version."""
+    return await db.fetchrow(
+        """select v.id from datasets.frozen v where v.id = $1 and not exists
+               (select from datasets.images i join datasets.batches b on b.id = i.batch
                 where b.project = v.project and i.version_name = v.name)""",
         version,
     )

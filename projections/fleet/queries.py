@@ -178,6 +178,13 @@ async def open_actions(db: Connection, device: str) -> list[Row]:
     )
 
 
+async def told_of(db: Connection, device: str, model: int) -> bool:
+    """Whether the device has ever been asked to do something about the model of this number."""
+    sql = """select exists (select from fleet.actions a join models.models m on m.id = a.model
+             where a.device = $1 and m.number = $2)"""
+    return bool(await db.fetchval(sql, device, model))
+
+
 async def action(db: Connection, device: str, *, number: int | None = None, id: str | None = None) -> Row | None:
     return await db.fetchrow(f"{ACTION} where a.device = $1 and (a.number = $2 or a.id = $3)", device, number, id)
 

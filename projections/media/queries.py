@@ -11,6 +11,12 @@ async def image_of_bytes(db: Connection, sha256: str) -> Row | None:
     return await db.fetchrow(sql, sha256)
 
 
+async def discarded(db: Connection, images: list[str]) -> list[Row] | None:
+    """Rows once none of these pictures is kept."""
+    rows = await db.fetch("select id, discarded_at from media.images where id = any($1::uuid[])", images)
+    return rows if all(row["discarded_at"] for row in rows) else None
+
+
 async def image_at(db: Connection, storage_key: str) -> Row | None:
     """The picture that lies at this key, kept or not."""
     return await db.fetchrow("select * from media.images where storage_key = $1", storage_key)

@@ -235,6 +235,13 @@ async def training(db: Connection, *, number: int | None = None, id: str | None 
     return await db.fetchrow(f"{TRAINING} where t.number = $1 or t.id = $2", number, id)
 
 
+async def learning_from(db: Connection, dataset: str) -> list[str]:
+    """Ids of the trainings on a dataset version."""
+    return [
+        row["id"] for row in await db.fetch("select id from models.trainings where dataset = $1 order by id", dataset)
+    ]
+
+
 async def curve(db: Connection, training: str) -> list[Row]:
     """What each epoch came to, in their order."""
     return await db.fetch("select * from models.epochs where training = $1 order by epoch", training)

@@ -23,6 +23,7 @@ from schemas.models.messages import (
     ModelQueued,
     ModelReady,
     ModelRemoved,
+    ModelStaged,
     ModelUploaded,
     PipelinesSet,
     TrainingAdvanced,
@@ -85,6 +86,8 @@ def model(event: Any, meta: Envelope) -> Iterable[Row]:
             yield from (conversion(each, meta) for each in event.conversions)
         case ModelRemoved():
             yield changed(meta, {"removed_at": meta.time, **IDLE})
+        case ModelStaged():
+            yield Change("models", {"id": event.model}, {"stage": event.stage, "updated_at": meta.time})
         case PipelinesSet():
             values = {**stamps(meta), "pipelines": event.pipelines, "models": list(event.models)}
             yield Put("pipelines", {"device": event.device}, values)

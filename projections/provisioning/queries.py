@@ -27,6 +27,13 @@ async def token(db: Connection, id: str, kind: str) -> Row | None:
     return await db.fetchrow(sql, id, kind)
 
 
+async def counted(db: Connection, id: str, device: str) -> Row | None:
+    """The token once it shows that it let this device in."""
+    sql = """select t.* from provisioning.tokens t join provisioning.enrolments e on e.device = $2
+             where t.id = $1 and t.last_used_at >= e.created_at"""
+    return await db.fetchrow(sql, id, device)
+
+
 async def ended(db: Connection, id: str) -> Row | None:
     """The token once it cannot be used any more."""
     sql = "select * from provisioning.tokens where id = $1 and coalesce(spent_at, revoked_at) is not null"

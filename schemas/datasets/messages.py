@@ -18,6 +18,15 @@ class AddImage(Command, frozen=True, kw_only=True):
     annotations: Json = msgspec.field(default_factory=dict)
 
 
+class AssignBatch(Command, frozen=True, kw_only=True):
+    """The project that batches of its device go to; one that has a project keeps it."""
+
+    CONTEXT = "datasets"
+    TOPIC = "datasets.commands"
+
+    project: str
+
+
 class ChangeBatch(Command, frozen=True, kw_only=True):
     """Renames, completes, assigns or moves a batch; absent members stay."""
 
@@ -65,10 +74,12 @@ class DropAnnotation(Command, frozen=True, kw_only=True):
 
 
 class FreezeBatch(Command, frozen=True, kw_only=True):
-    """Pictures of the batch are in a version: it stays a dataset."""
+    """Pictures of the batch are in the version of this name: it stays a dataset."""
 
     CONTEXT = "datasets"
     TOPIC = "datasets.commands"
+
+    name: str = ""
 
 
 class FreezeImage(Command, frozen=True, kw_only=True):
@@ -122,6 +133,31 @@ class PutAnnotations(Command, frozen=True, kw_only=True):
     status: str | None = None
 
 
+class RemoveBatch(Command, frozen=True, kw_only=True):
+    """The batch goes, and with it these pictures: those in it, as the sender saw it."""
+
+    CONTEXT = "datasets"
+    TOPIC = "datasets.commands"
+
+    images: tuple[str, ...]
+
+
+class RemoveImage(Command, frozen=True, kw_only=True):
+    """The picture goes, with its labels."""
+
+    CONTEXT = "datasets"
+    TOPIC = "datasets.commands"
+
+
+class RemoveVersion(Command, frozen=True, kw_only=True):
+    """The version goes; `trainings` learn from it, as the sender saw it."""
+
+    CONTEXT = "datasets"
+    TOPIC = "datasets.commands"
+
+    trainings: tuple[str, ...]
+
+
 class TakeImage(Command, frozen=True, kw_only=True):
     """A device's picture asks to be kept; the stream is the device. `batch` is the one it opens when none is open."""
 
@@ -136,6 +172,24 @@ class TakeImage(Command, frozen=True, kw_only=True):
     force: bool = False
     annotations: Json = msgspec.field(default_factory=dict)
     rules: Json = msgspec.field(default_factory=dict)
+
+
+class ThawBatch(Command, frozen=True, kw_only=True):
+    """The version of this name is gone."""
+
+    CONTEXT = "datasets"
+    TOPIC = "datasets.commands"
+
+    name: str
+
+
+class ThawImage(Command, frozen=True, kw_only=True):
+    """The version of this name is gone."""
+
+    CONTEXT = "datasets"
+    TOPIC = "datasets.commands"
+
+    name: str
 
 
 class AnnotationsChanged(Event, frozen=True, kw_only=True):
@@ -159,10 +213,12 @@ class BatchChanged(Event, frozen=True, kw_only=True):
 
 
 class BatchFrozen(Event, frozen=True, kw_only=True):
-    """The batch stays a dataset."""
+    """The batch stays a dataset while it is in the version of this name."""
 
     CONTEXT = "datasets"
     TOPIC = "datasets.events"
+
+    name: str = ""
 
 
 class BatchOpened(Event, frozen=True, kw_only=True):
@@ -173,6 +229,25 @@ class BatchOpened(Event, frozen=True, kw_only=True):
 
     name: str
     device: str | None = None
+
+
+class BatchRemoved(Event, frozen=True, kw_only=True):
+    """The batch is gone; its pictures go."""
+
+    CONTEXT = "datasets"
+    TOPIC = "datasets.events"
+
+    images: tuple[str, ...]
+    device: str | None = None
+
+
+class BatchThawed(Event, frozen=True, kw_only=True):
+    """The batch is not in the version of this name any more."""
+
+    CONTEXT = "datasets"
+    TOPIC = "datasets.events"
+
+    name: str
 
 
 class ImageAdded(Event, frozen=True, kw_only=True):
@@ -230,6 +305,23 @@ class ImageKept(Event, frozen=True, kw_only=True):
     rules: Json = msgspec.field(default_factory=dict)
 
 
+class ImageRemoved(Event, frozen=True, kw_only=True):
+    """The picture and its labels are gone."""
+
+    CONTEXT = "datasets"
+    TOPIC = "datasets.events"
+
+
+class ImageThawed(Event, frozen=True, kw_only=True):
+    """The picture is not in the version of this name any more; `version` is the newest that it is still in."""
+
+    CONTEXT = "datasets"
+    TOPIC = "datasets.events"
+
+    name: str
+    version: str | None = None
+
+
 class IntakeClosed(Event, frozen=True, kw_only=True):
     """The next picture of this device opens another batch."""
 
@@ -270,8 +362,20 @@ class VersionFrozen(Event, frozen=True, kw_only=True):
     class_distribution: Json
 
 
+class VersionRemoved(Event, frozen=True, kw_only=True):
+    """The version is gone; these pictures and batches are in it no longer."""
+
+    CONTEXT = "datasets"
+    TOPIC = "datasets.events"
+
+    name: str
+    images: tuple[str, ...]
+    batches: tuple[str, ...]
+
+
 Commands = (
     AddImage
+    | AssignBatch
     | ChangeBatch
     | ChangeImage
     | CloseIntake
@@ -282,7 +386,12 @@ Commands = (
     | FreezeVersion
     | OpenBatch
     | PutAnnotations
+    | RemoveBatch
+    | RemoveImage
+    | RemoveVersion
     | TakeImage
+    | ThawBatch
+    | ThawImage
 )
 
 
@@ -291,12 +400,17 @@ Events = (
     | BatchChanged
     | BatchFrozen
     | BatchOpened
+    | BatchRemoved
+    | BatchThawed
     | ImageAdded
     | ImageChanged
     | ImageDropped
     | ImageFrozen
     | ImageKept
+    | ImageRemoved
+    | ImageThawed
     | IntakeClosed
     | IntakeConfigured
     | VersionFrozen
+    | VersionRemoved
 )

@@ -228,6 +228,16 @@ class SetPipelines(Command, frozen=True, kw_only=True):
     models: tuple[PipelineModel, ...] = ()
 
 
+class StageModel(Command, frozen=True, kw_only=True):
+    """Where a model stands in the registry; the stream is `stages:` and the project, or the model that has none."""
+
+    CONTEXT = "models"
+    TOPIC = "models.commands"
+
+    model: str
+    stage: str
+
+
 class StartModelCheck(Command, frozen=True, kw_only=True):
     """A worker takes the check of a model that waits."""
 
@@ -376,6 +386,16 @@ class ModelRemoved(Event, frozen=True, kw_only=True):
     devices: tuple[str, ...] = ()
 
 
+class ModelStaged(Event, frozen=True, kw_only=True):
+    """The model stands there now."""
+
+    CONTEXT = "models"
+    TOPIC = "models.events"
+
+    model: str
+    stage: str
+
+
 class ModelUploaded(Event, frozen=True, kw_only=True):
     """A model exists and waits for its check."""
 
@@ -497,6 +517,7 @@ Commands = (
     | ReportTraining
     | RequestTraining
     | SetPipelines
+    | StageModel
     | StartModelCheck
     | StartTraining
     | UploadModel
@@ -513,6 +534,7 @@ Events = (
     | ModelQueued
     | ModelReady
     | ModelRemoved
+    | ModelStaged
     | ModelUploaded
     | PipelinesSet
     | TrainingAdvanced

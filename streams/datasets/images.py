@@ -16,12 +16,16 @@ from schemas.datasets.messages import (
     ImageAdded,
     ImageChanged,
     ImageFrozen,
+    ImageRemoved,
+    ImageThawed,
     PutAnnotations,
+    RemoveImage,
+    ThawImage,
 )
 from streams.decision import Refusal
 
-ImageCommand = AddImage | ChangeImage | PutAnnotations | DropAnnotation | FreezeImage
-ImageEvent = ImageAdded | ImageChanged | AnnotationsChanged | ImageFrozen
+ImageCommand = AddImage | ChangeImage | PutAnnotations | DropAnnotation | FreezeImage | ThawImage | RemoveImage
+ImageEvent = ImageAdded | ImageChanged | AnnotationsChanged | ImageFrozen | ImageThawed | ImageRemoved
 Label = dict[str, Any]
 
 MOVES = {
@@ -39,15 +43,16 @@ class Image(msgspec.Struct, frozen=True):
     members: dict[str, Any] = msgspec.field(default_factory=dict)
     labels: dict[str, Label] = msgspec.field(default_factory=dict)
     """Labels by their id."""
-    version: str | None = None
-    """Name of the newest dataset version that it is in."""
+    versions: tuple[str, ...] = ()
+    """Names of the dataset versions that it is in, the newest last."""
+    removed: bool = False
 
 
 def decide(image: Image, command: ImageCommand, meta: Envelope) -> tuple[ImageEvent, ...] | Refusal:
     match command:
         case AddImage():
             return () if image.id else add(command, meta)
-        case _ if not image.id:
+        case _ if not image.id or image.removed:
             return Refusal("unknown")
         case ChangeImage(changes=changes):
             return change(image, changes)
@@ -56,7 +61,11 @@ def decide(image: Image, command: ImageCommand, meta: Envelope) -> tuple[ImageEv
         case DropAnnotation(annotation=annotation):
             return relabelled(image, {}, (annotation,)) if annotation in image.labels else Refusal("unknown")
         case FreezeImage(name=name, split=split):
-            return () if image.version == name else (ImageFrozen(name=name, split=split),)
+            return () if name in image.versions else (ImageFrozen(name=name, split=split),)
+        case ThawImage(name=name):
+            return thaw(image, name)
+        case RemoveImage():
+            return frozen(image) if image.versions else (ImageRemoved(),)
         case _:
             assert_never(command)
 
@@ -70,6 +79,17 @@ def add(command: AddImage, meta: Envelope) -> tuple[ImageEvent, ...]:
     return (*told, AnnotationsChanged(put=put), ImageChanged(changes={"annotation_status": "in_progress"}))
 
 
+def frozen(image: Image, field: str | None = None) -> Refusal:
+    return Refusal("invalid_state", f"The image is in the dataset version {image.versions[-1]}.", field)
+
+
+def thaw(image: Image, name: str) -> tuple[ImageEvent, ...]:
+    """Its split stays locked: whoever wants another one says so."""
+    if name not in image.versions:
+        return ()
+    return (ImageThawed(name=name, version=next((one for one in reversed(image.versions) if one != name), None)),)
+
+
 def change(image: Image, asked: dict[str, Any]) -> tuple[ImageEvent, ...] | Refusal:
     now = image.members
     status = asked.get("annotation_status", now["annotation_status"])
@@ -77,9 +97,9 @@ def change(image: Image, asked: dict[str, Any]) -> tuple[ImageEvent, ...] | Refu
         reason = f"An image cannot go from {now['annotation_status']} to {status}."
         return Refusal("invalid_state", reason, "annotation_status")
     moved = asked.get("split", now["split"]) != now["split"]
-    if moved and image.version is not None:
-        return Refusal("invalid_state", f"The image is in the dataset version {image.version}.", "split")
-    if moved and asked.get("split_locked", now["split_locked"]):
+    if moved and image.versions:
+        return frozen(image, "split")
+    if moved and now["split_locked"] and asked.get("split_locked", True):
         return Refusal("invalid_state", "The split of this image is locked.", "split")
     return told({name: value for name, value in asked.items() if now[name] != value})
 
@@ -130,6 +150,11 @@ def apply(image: Image, event: ImageEvent, meta: Envelope) -> Image:
             kept = {id: label for id, label in image.labels.items() if id not in dropped}
             return put(image, labels=kept | {label["id"]: label for label in labels})
         case ImageFrozen(name=name, split=split):
-            return put(image, members={**image.members, "split": split, "split_locked": True}, version=name)
+            members = {**image.members, "split": split, "split_locked": True}
+            return put(image, members=members, versions=(*image.versions, name))
+        case ImageThawed(name=name):
+            return put(image, versions=tuple(one for one in image.versions if one != name))
+        case ImageRemoved():
+            return Image(image.id, removed=True)
         case _:
             assert_never(event)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from schemas.base import Envelope
 from schemas.datasets.messages import (
     AddImage,
+    AssignBatch,
     BatchChanged,
+    BatchRemoved,
     ChangeBatch,
     CloseIntake,
     ConfigureIntake,
@@ -14,8 +16,12 @@ from schemas.datasets.messages import (
     ImageKept,
     IntakeClosed,
     OpenBatch,
+    RemoveImage,
     TakeImage,
+    ThawBatch,
+    ThawImage,
     VersionFrozen,
+    VersionRemoved,
 )
 from schemas.fleet.messages import DeviceChanged
 from schemas.media.messages import ImageStored
@@ -47,11 +53,11 @@ def add(event: ImageKept, meta: Envelope) -> tuple[Send, ...]:
 
 
 def complete(event: IntakeClosed, _meta: Envelope) -> tuple[Send, ...]:
-    """Assigning is asked for apart: the batch is complete even when its project is gone."""
+    """Assigning is asked for apart: the batch is complete even when the project is gone."""
     done = Send(event.batch, ChangeBatch(changes={"status": "complete"}))
     if event.project is None:
         return (done,)
-    return done, Send(event.batch, ChangeBatch(changes={"project": event.project}))
+    return done, Send(event.batch, AssignBatch(project=event.project))
 
 
 def close(event: BatchChanged, meta: Envelope) -> tuple[Send, ...]:
@@ -70,4 +76,19 @@ def configure(event: DeviceChanged, meta: Envelope) -> tuple[Send, ...]:
 def freeze(event: VersionFrozen, _meta: Envelope) -> tuple[Send, ...]:
     """What is in a version stays where it is in it."""
     images = [Send(id, FreezeImage(name=event.name, split=split)) for split, ids in event.splits.items() for id in ids]
-    return (*images, *(Send(batch, FreezeBatch()) for batch in event.batches))
+    return (*images, *(Send(batch, FreezeBatch(name=event.name)) for batch in event.batches))
+
+
+def thaw(event: VersionRemoved, _meta: Envelope) -> tuple[Send, ...]:
+    images = [Send(id, ThawImage(name=event.name)) for id in event.images]
+    return (*images, *(Send(batch, ThawBatch(name=event.name)) for batch in event.batches))
+
+
+def clear(event: BatchRemoved, meta: Envelope) -> tuple[Send, ...]:
+    """Pictures go with their batch; the device opens another with its next."""
+    images = tuple(Send(id, RemoveImage()) for id in event.images)
+    return (
+        images
+        if event.device is None
+        else (*images, Send(event.device, CloseIntake(batch=meta.stream, reason="removed")))
+    )

@@ -1,22 +1,23 @@
-"""Models, what devices run of them, how they are trained and exported: four aggregates, one context. Pure."""
+"""Models, what devices run of them, how they are trained, exported and staged: five aggregates, one context. Pure."""
 
 from __future__ import annotations
 
 import msgspec
 
 from schemas.base import Envelope
-from schemas.models.messages import Commands, Events, PipelinesSet
+from schemas.models.messages import Commands, Events, ModelStaged, PipelinesSet, StageModel
 from streams.decision import Claim, Decider, Reference, Refusal, Timer
-from streams.models import export, model, pipelines, training
+from streams.models import export, model, pipelines, stages, training
 
 
 class State(msgspec.Struct, frozen=True):
-    """A stream is one of the four."""
+    """A stream is one of the five."""
 
     model: model.Model | None = None
     pipelines: pipelines.Pipelines | None = None
     training: training.Training | None = None
     export: export.Export | None = None
+    stages: stages.Stages | None = None
 
 
 INITIAL = State()
@@ -29,6 +30,8 @@ def decide(state: State, command: Commands, meta: Envelope) -> tuple[Events, ...
         return training.decide(state.training or training.Training(), command, meta)
     if isinstance(command, export.Commands):
         return export.decide(state.export or export.Export(), command)
+    if isinstance(command, StageModel):
+        return stages.decide(state.stages or stages.Stages(), command)
     return model.decide(state.model, command, meta)
 
 
@@ -39,6 +42,8 @@ def apply(state: State, event: Events, meta: Envelope) -> State:
         return State(training=training.apply(state.training or training.Training(), event))
     if isinstance(event, export.Events):
         return State(export=export.apply(event))
+    if isinstance(event, ModelStaged):
+        return State(stages=stages.apply(state.stages or stages.Stages(), event))
     return State(model=model.apply(state.model, event, meta))
 
 
@@ -53,6 +58,8 @@ def references(_state: State, command: Commands) -> tuple[Reference, ...]:
         return training.references(command)
     if isinstance(command, export.Commands):
         return export.references(command)
+    if isinstance(command, StageModel):
+        return stages.references(command)
     return model.references(command)
 
 

@@ -84,6 +84,21 @@ async def test_a_known_device_does_not_consume_the_token(acme: Client, nobody: C
     data(await nobody.post("/devices/provision", json=provision(made["token"], f"e-{uuid4()}")), 201)
 
 
+async def test_a_token_shows_at_once_whom_it_let_in(acme: Client, nobody: Client) -> None:
+    for single in (True, False):
+        made = data(await acme.post("/provisioning-tokens", json={"name": "t", "single_use": single}), 201)
+        data(await nobody.post("/devices/provision", json=provision(made["token"], f"e-{uuid4()}")), 201)
+        row = (await acme.get("/provisioning-tokens", params={"per_page": 1})).json()["data"][0]
+        assert (row["id"], row["use_count"], row["last_used_at"] is None) == (made["id"], 1, False)
+        assert (row["revoked_at"] is not None) is single
+        again = await nobody.post("/devices/provision", json=provision(made["token"], f"e-{uuid4()}"))
+        if single:
+            assert error(again, 401, "INVALID_TOKEN")["details"] == "token"
+            error(await acme.delete(f"/provisioning-tokens/{made['id']}"), 400, "VALIDATION_ERROR")
+        else:
+            data(again, 201)
+
+
 async def test_revoking(acme: Client, nobody: Client) -> None:
     made = data(await acme.post("/provisioning-tokens", json={"name": "gone"}), 201)
     assert data(await acme.delete(f"/provisioning-tokens/{made['id']}"))["id"] == made["id"]
@@ -136,7 +151,13 @@ async def test_order_of_checks_and_bad_bodies(acme: Client, nobody: Client, enro
     assert "metrics" in error(await device.post("/device/checkin", json=huge), 400, "VALIDATION_ERROR")["details"]
     for query in ("page=0", "per_page=x", "search=%00", "online=maybe"):
         error(await acme.get(f"/core/devices?{query}"), 400, "VALIDATION_ERROR")
-    assert (await acme.get("/core/devices?per_page=1000")).json()["meta"]["per_page"] == 100
+    for size in (1000, 10**12):
+        assert (await acme.get(f"/core/devices?per_page={size}")).json()["meta"]["per_page"] == 100
+    beyond = (await acme.get(f"/core/devices?page={10**20}")).json()
+    assert (beyond["data"], beyond["meta"]["count"]) == ([], 0)
+    told = error(await acme.get("/data/batches?project_id=x"), 400, "VALIDATION_ERROR")["details"]
+    assert {part.split(":")[0] for part in told.split("; ")} == {"project_id"}
+    assert error(await acme.patch(path, json={}), 400, "VALIDATION_ERROR")["details"] == "body: names nothing to change"
 
 
 async def test_nothing_of_another_organisation(acme: Client, globex: Client, enrol: Enrol) -> None:

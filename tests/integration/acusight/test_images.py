@@ -106,7 +106,12 @@ async def test_labels(acme: Client, enrol: Enrol) -> None:
     assert data(await acme.get(f"/data/images/{image}"))["annotation_status"] == "in_progress"
     path = f"/data/annotations/{made['id']}"
     assert data(await acme.patch(path, json={"class_value": "scratch"}))["class_value"] == "scratch"
-    error(await acme.patch(path, json={"geometry": [1, 2]}), 400, "VALIDATION_ERROR")
+    told = error(await acme.patch(path, json={"geometry": [0.1, 0.2]}), 400, "VALIDATION_ERROR")["details"]
+    assert told.startswith("geometry: a bbox")
+    lacks = error(
+        await acme.post("/data/annotations", json=LABEL | {"image_id": image, "geometry": []}), 400, "VALIDATION_ERROR"
+    )
+    assert lacks["details"] == told
     several = {"annotations": [LABEL, LABEL | {"type": "polygon", "geometry": [0, 0, 1, 0, 1, 1]}]}
     put = data(await acme.put(f"/data/images/{image}/annotations", json=several | {"annotation_status": "completed"}))
     assert [one["type"] for one in put] == ["bbox", "polygon"]

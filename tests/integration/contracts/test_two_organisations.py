@@ -240,6 +240,8 @@ def test_credentials_open_their_own_doors_only(operations: list[Operation], mine
     opened = []
     for one in guarded(operations):
         fits = {"device"} if "X-Device-Key" in mine.headers(one) else FITS[one.surface]
+        if any("deviceKey" in way for way in one.spec.get("security") or ()):
+            fits = fits | {"device"}
         path = filled(one.path, next(iter(mine.places(one)), dict.fromkeys((n for n, _ in named(one.path)), "x")))
         for kind in {*mine.secrets, "none"} - fits:
             secret = mine.secrets.get(kind)

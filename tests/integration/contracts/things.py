@@ -245,6 +245,8 @@ CONTENT: dict[str, Callable[[Side], Json]] = {
     "POST /cpt/functions": model,
     "POST /cpt/function": model,
     "POST /api/device/images/upload": image,
+    "POST /api/data/batches/{id}/uploads": lambda _side: {"files": {"file": ("a.jpg", picture())}},
+    "POST /api/data/batches/{id}/uploads/stream": lambda _side: {"files": [("files", ("a.jpg", picture()))]},
     "POST /api/v0/request/video": lambda side: {
         "content": video() + uuid4().bytes,
         "headers": {"Content-Type": "video/mp4"},

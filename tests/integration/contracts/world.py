@@ -91,7 +91,8 @@ class Side:
     def headers(self, operation: Operation) -> dict[str, str]:
         """The credential that the operation takes."""
         kind = "iot-token" if operation.surface == "iot" else operation.surface
-        if any("deviceKey" in one for one in operation.spec.get("security") or ()):
+        security = operation.spec.get("security") or []
+        if security and all("deviceKey" in one for one in security):
             kind = "device"
         return self.credential(kind)
 
