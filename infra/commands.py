@@ -184,7 +184,7 @@ class Commands:
                 await self.together()
             await self.send(command, meta)
             async with asyncio.timeout(wait):
-                done = judged(await self.settled(outcome, lambda: self.find_outcome(meta.id)))
+                done = judged(await self.settled(outcome, lambda: self.find_outcome(meta)))
                 if done.events == 0 or not (recorded.done() and recorded.result() >= done.version):
                     await self.until_recorded(place, meta.organisation, done, recorded)
                 return done
@@ -228,11 +228,14 @@ class Commands:
             if found is not None:
                 return found
 
-    async def find_outcome(self, command: str) -> list[Any] | None:
+    async def find_outcome(self, meta: Envelope) -> list[Any] | None:
+        """As the notice has it; an outcome of another request under the same key is a refusal."""
         row = await self.pool.fetchrow(
-            """select command, context, stream, version, events, code, detail, field
+            """select command, context, stream, version, events,
+                      case when fingerprint = $2 then code else 'idempotency.mismatch' end, detail, field
                from streams.outcomes where command = $1""",
-            command,
+            meta.id,
+            meta.fingerprint,
         )
         return None if row is None else list(row)
 
