@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import chdb
+from chdb.state import connect
 
 ORGANISATION = "SQL_org"
 ORGANISATION_COLUMNS = ("org", "organisation")
@@ -71,13 +71,13 @@ class Engine:
         config = path.with_name("config.xml")
         config.write_text(CONFIG.format(memory=memory), encoding="utf-8")
         self._where = f"{path}?config-file={config}"
-        self._keeper = chdb.connect(self._where)
+        self._keeper = connect(self._where)
         self._filters: str | None = None
         self._lock = threading.Lock()
 
     def run(self, statement: Statement) -> Answer:
         """Do one statement; called from worker threads, many at a time."""
-        link = chdb.connect(self._where)
+        link = connect(self._where)
         try:
             return self._run(link, statement)
         except Refused:
