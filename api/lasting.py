@@ -11,7 +11,8 @@ from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.auth import Caller
-from api.gateway import Gateway
+from api.gateway import Gateway, Unavailable
+from infra.telemetry import LASTING
 
 MOST, LARGEST = 10_000, 64 << 10
 """Answers of one process, and bytes of one."""
@@ -32,17 +33,20 @@ class Kept(msgspec.Struct, frozen=True):
 
 class Lasting:
     """In front of a surface: the routes in `names` show nothing but what events of the caller's own organisation made,
-    so what they said stays true until a notice of the next one. The credential is checked each time, by `known`."""
+    so what they said stays true until a notice of the next one. The credential is checked each time by `known`, which
+    raises `refusal`."""
 
     def __init__(
         self,
         app: ASGIApp,
         gateway: Gateway,
         known: Callable[[Request], Awaitable[Caller]],
+        refusal: type[Exception],
         names: Collection[str],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.app, self.gateway, self.known, self.names, self.clock = app, gateway, known, names, clock
+        self.app, self.gateway, self.known, self.refusal = app, gateway, known, refusal
+        self.names, self.clock = names, clock
         self.kept: dict[Question, Kept] = {}
         self.places: set[tuple[str, bytes]] = set()
 
@@ -50,18 +54,19 @@ class Lasting:
         if scope["type"] != "http" or scope["method"] != "GET" or not self.gateway.listening:
             await self.app(scope, receive, send)
         elif (scope["path"], scope["query_string"]) in self.places and (kept := await self.found(scope)) is not None:
-            await send(kept.start)
+            LASTING.labels("kept").inc()
+            await send({**kept.start})
             await send({"type": "http.response.body", "body": kept.body})
         else:
             await self.answered(scope, receive, send)
 
     async def found(self, scope: Scope) -> Kept | None:
-        request = Request(scope)
+        request = Request({**scope, "app": self.app})
         if "if-none-match" in request.headers:
             return None
         try:
             caller = await self.known(request)
-        except Exception:  # the surface says what is wrong with the credential
+        except (self.refusal, Unavailable):  # the surface says so, in its own form
             return None
         kept = self.kept.get(question(caller, scope))
         if kept is None or self.clock() > kept.until or self.gateway.changed_since(caller.organisation, kept.at):
@@ -73,7 +78,7 @@ class Lasting:
         at, until, parts = self.gateway.notices, self.clock() + SECONDS, []
 
         async def heard(message: Message) -> None:
-            parts.append(message)
+            parts.append({**message})  # what is sent is added to on its way out
             await send(message)
 
         await self.app(scope, receive, heard)
@@ -83,6 +88,7 @@ class Lasting:
         if len(self.kept) >= MOST:
             self.kept.clear()
             self.places.clear()
+        LASTING.labels("built").inc()
         start, body = parts
         self.kept[question(caller, scope)] = Kept(at, until, start, body["body"])
         self.places.add((scope["path"], scope["query_string"]))

@@ -41,6 +41,7 @@ BATCH = Histogram(
 TASKS = Counter("sightlog_analysis_tasks_total", "Analysis tasks ended", ["kind", "ended"])
 TASK_SECONDS = Histogram("sightlog_analysis_task_seconds", "Time of one analysis task", ["kind"])
 DEAD_LETTERS = Counter("sightlog_dead_letters_total", "Messages put aside", ["topic", "reason"])
+LASTING = Counter("sightlog_lasting_answers_total", "Answers that hold for a while, by how they came", ["came"])
 STOPPED = Gauge("sightlog_projection_stopped", "1 while a projection stands still", ["projection"])
 
 TOGETHER = "PROMETHEUS_MULTIPROC_DIR"

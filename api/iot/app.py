@@ -46,6 +46,7 @@ from api.iot import (
 from api.iot.annotations import router as annotations_router
 from api.iot.answers import Answer, described, told
 from api.iot.auth import known
+from api.iot.problems import Problem
 from api.lasting import Lasting
 
 BASE = "/api"
@@ -105,7 +106,7 @@ class Part(Mount):
 
 
 def mounted(state: Any) -> Mount:
-    return Part(BASE, app=Lasting(build(state), state.gateway, known, LASTING))
+    return Part(BASE, app=Lasting(build(state), state.gateway, known, Problem, LASTING))
 
 
 def build(state: Any) -> FastAPI:

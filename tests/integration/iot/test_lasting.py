@@ -30,6 +30,25 @@ async def test_a_change_from_elsewhere_shows_in_the_next_read(
     problem(await acme.get(f"/sites/{site}"), 404, "NOT_FOUND")
 
 
+async def kept(stack: dict[str, Any]) -> float:
+    """How many answers were sent as they were before."""
+    async with httpx.AsyncClient() as anybody:
+        lines = (await anybody.get(f"{stack['api']}/metrics")).text.splitlines()
+    return sum(
+        float(line.split()[-1]) for line in lines if line.startswith('sightlog_lasting_answers_total{came="kept"}')
+    )
+
+
+async def test_an_answer_is_built_once(acme: httpx.AsyncClient, stack: dict[str, Any]) -> None:
+    """Other tests may record something of the organisation meanwhile, but not between all of these."""
+    site = good(await acme.post("/sites", json={"name": f"once {new_id()}"}), 201)["id"]
+    before = await kept(stack)
+    for _ in range(20):
+        good(await acme.get(f"/sites/{site}"))
+        good(await acme.get("/sites"))
+    assert await kept(stack) - before > 20
+
+
 async def test_what_one_was_told_is_not_told_to_another(acme: httpx.AsyncClient, stack: dict[str, Any]) -> None:
     site = good(await acme.post("/sites", json={"name": f"ours {new_id()}"}), 201)["id"]
     assert [good(await acme.get(f"/sites/{site}"))["id"] for _ in range(2)] == [site] * 2

@@ -62,6 +62,6 @@ async def test_garbage_is_put_aside_and_the_rest_flows_on(
         await log.submit(put, asking(new_id(), organisation=organisation), wait=20)
     expected = [*GARBAGE, *(["not_a_command"] if topic == "records.commands" else [])]
     # streams reads the events that something follows from, projections all of them
-    readers = 1 + any(event.TOPIC == topic for event in REACTIONS)
+    readers = 1 + any(topic == event.TOPIC for event in REACTIONS)
     found = await dead_letters(settings, len(expected) * readers, mark)
     assert sorted(found[topic]) == sorted(expected * readers)

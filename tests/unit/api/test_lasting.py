@@ -6,6 +6,7 @@ import httpx
 import pytest
 from fastapi import FastAPI, Request, Response
 
+from api.app import RequestId
 from api.auth import Caller
 from api.gateway import Gateway
 from api.lasting import SECONDS, Lasting
@@ -34,7 +35,9 @@ class World:
 
         app.get("/lasting", name="get_lasting")(answer)
         app.get("/fleeting", name="get_fleeting")(answer)
-        door = Lasting(app, self.gateway, self.known, {"get_lasting"}, clock=lambda: self.now)
+        door = RequestId(
+            Lasting(app, self.gateway, self.known, PermissionError, {"get_lasting"}, clock=lambda: self.now)
+        )
         self.client = httpx.AsyncClient(
             transport=httpx.ASGITransport(door, raise_app_exceptions=False), base_url="http://test"
         )
@@ -42,6 +45,7 @@ class World:
     async def known(self, request: Request) -> Caller:
         if self.revoked:
             raise PermissionError
+        assert isinstance(request.app, FastAPI), "a credential is looked up with what the surface was handed"
         actor = request.headers["authorization"]
         return Caller(organisation=actor.split("/")[0], actor=actor, role="member", surface="iot")
 
@@ -119,3 +123,10 @@ async def test_nothing_is_kept_for_long(world: World) -> None:
     await world.get()
     world.row, world.now = 1, SECONDS + 1
     assert await world.get() == "1"
+
+
+async def test_each_answer_has_its_own_id_and_the_same_headers(world: World) -> None:
+    sent = [(await world.client.get("/lasting", headers={"authorization": "acme/a"})).headers for _ in range(4)]
+    assert len({headers["x-request-id"] for headers in sent}) == 4
+    assert {tuple(sorted(headers.keys())) for headers in sent} == {tuple(sorted(sent[0].keys()))}
+    assert {headers["x-asked"] for headers in sent} == {"1"}
