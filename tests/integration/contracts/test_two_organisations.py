@@ -23,14 +23,19 @@ OPEN = {
     *("GET /dev/", "GET /dev/openapi.json", "GET /dev/openapi.html"),
     *("GET /cdb/openapi.json", "GET /authorize", "POST /authorize", "POST /cdb/oauth2/token"),
     *("POST /api/devices/provision", "GET /api/health"),
-    *("POST /api/v1/devices/provision", "GET /api/v3/api-docs", "GET /api/v1/firmware/download/{token}"),
+    *(
+        "POST /api/v1/devices/provision",
+        "POST /api/v1/devices/provision/renew",
+        "GET /api/v3/api-docs",
+        "GET /api/v1/firmware/download/{token}",
+    ),
     "POST /api/v1/billing/webhook",
     *("GET /api/schemas/message/{name}", "GET /api/schemas/ids/{id}", "GET /api/schemas/subjects"),
     *("GET /api/schemas/subjects/{subject}/versions", "GET /api/schemas/subjects/{subject}/versions/{version}"),
     *("GET /api/v0/healthz", "GET /api/v0/readyz"),
     *("GET /api/v0/webhooks/source-ips", "GET /api/v0/webhooks/signing-keys"),
 }
-"""What answers without a credential, or takes one in its body."""
+"""What answers without a credential, or takes one in its body or a certificate."""
 OF_THIS_REQUEST = {"traceId", "request_id", "instance"}
 ANONYMOUS = {"GET /dev/nxai/model/{uuid}"}
 """Serves what is in public catalogues to anyone; the rest is absent for whom it is not."""
