@@ -85,6 +85,15 @@ async def fired(log: Commands, side: Side) -> None:
         await recorded(log, side, "event", {**said, **place, "alert": facts, "lifecycle": {"status": "ACTIVE"}})
 
 
+async def rolled_out(log: Commands, side: Side) -> None:
+    """A rollout of firmware that a device has its order of."""
+    firmware, device = side.newest("iot", "firmware"), side.newest("iot", "device")
+    if firmware and device:
+        target = {"targetType": "DEVICE", "targetId": device, "timeoutSeconds": 3600}
+        body = {"firmwareId": firmware, "version": side.mark, "orders": {new_id(): device}, **target}
+        await recorded(log, side, "deployment", body)
+
+
 async def misreported(log: Commands, side: Side) -> None:
     """A reading of a sensor that is not there, of which a device tells."""
     if device := side.newest("iot", "device"):
@@ -105,4 +114,4 @@ def now() -> str:
     return datetime.now(UTC).isoformat()
 
 
-HAPPENS = {"capture": clipped, "alert": fired, "quarantine": misreported}
+HAPPENS = {"capture": clipped, "alert": fired, "deployment": rolled_out, "quarantine": misreported}
