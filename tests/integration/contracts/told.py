@@ -61,8 +61,11 @@ async def checked_in(log: Commands, side: Side, device: str) -> None:
     assert seen, f"device {device} checked in and is not online"
 
 
-async def recorded(log: Commands, side: Side, kind: str, body: Json) -> None:
-    await log.submit(PutRecord(kind=kind, body=body), asking(new_id(), organisation=side.said["id"]), wait=WAIT)
+async def recorded(log: Commands, side: Side, kind: str, body: Json) -> str:
+    """Id of a new record."""
+    id = new_id()
+    await log.submit(PutRecord(kind=kind, body=body), asking(id, organisation=side.said["id"]), wait=WAIT)
+    return id
 
 
 async def clipped(log: Commands, side: Side) -> None:
@@ -91,7 +94,7 @@ async def rolled_out(log: Commands, side: Side) -> None:
     if firmware and device:
         target = {"targetType": "DEVICE", "targetId": device, "timeoutSeconds": 3600}
         body = {"firmwareId": firmware, "version": side.mark, "orders": {new_id(): device}, **target}
-        await recorded(log, side, "deployment", body)
+        side.found["iot", "deployment"][await recorded(log, side, "deployment", body)] = {}  # no list shows it
 
 
 async def misreported(log: Commands, side: Side) -> None:
