@@ -89,7 +89,7 @@ def queued(command: QueueMessage) -> MessageQueued:
 
 
 def recorded(state: Message, command: RecordAttempt) -> tuple[Event, ...]:
-    """A try besides the schedule neither starts nor moves one; its success ends it."""
+    """A try besides the schedule neither starts nor moves one; its success ends it. A test is a schedule of one try."""
     if command.number <= state.attempts:
         return ()
     told = fields_of(command)
@@ -101,7 +101,7 @@ def recorded(state: Message, command: RecordAttempt) -> tuple[Event, ...]:
         return AttemptFailed(**told), MessageBlocked()
     if command.wish is not None or command.status == 410:
         return AttemptFailed(**told), cancelled(command.wish or "gone")
-    if command.trigger != "scheduled":
+    if command.trigger not in ("scheduled", "test"):
         return (AttemptFailed(**told, due=state.due),)
     due = following(state, command)
     failed = AttemptFailed(**told, due=due)

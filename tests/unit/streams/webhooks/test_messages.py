@@ -111,7 +111,7 @@ def test_ends(command: Any, expected: list[type[Event]]) -> None:
 
 def test_a_test_message_is_tried_once() -> None:
     once = msgspec.structs.replace(QUEUE, event_type="webhook.test")
-    assert kinds(play(once, attempt(1))[1][1:]) == [AttemptFailed, MessageExhausted]
+    assert kinds(play(once, attempt(1, trigger="test"))[1][1:]) == [AttemptFailed, MessageExhausted]
 
 
 def test_a_manual_try_leaves_the_schedule_alone() -> None:
