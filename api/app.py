@@ -1,7 +1,8 @@
-"""The `api` process: every surface mounted on one application. `python -m api.app`."""
+"""The `api` process: every surface mounted on one application."""
 
 from __future__ import annotations
 
+import gc
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -84,6 +85,8 @@ def create(config: settings.Settings | None = None) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        gc.freeze()
+        gc.enable()
         await state.gateway.start()
         yield
         await state.gateway.stop()
@@ -147,7 +150,3 @@ def main() -> None:
         timeout_graceful_shutdown=5,
         timeout_worker_healthcheck=60,  # with 5 s, a busy machine kills workers that still import
     )
-
-
-if __name__ == "__main__":
-    main()

@@ -89,6 +89,8 @@ async def put_back(producer: AIOKafkaProducer, letter: Letter) -> Fate:
         received = registry.decode(letter.value)
     except registry.Poison:
         return "still unreadable"
+    if topic != received.body.TOPIC:
+        return "still unreadable"
     headers = registry.headers(received.envelope, received.body)
     await producer.send_and_wait(topic, letter.value, key=letter.key, partition=partition, headers=headers)
     place = {"origin-topic": topic, "origin-partition": partition, "origin-offset": offset}

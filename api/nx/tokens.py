@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any, Literal
 
 import msgspec
@@ -26,8 +27,12 @@ from schemas.tenancy.messages import CloseSession, OpenSession, RotateSession, U
 
 CODE_SECONDS = 60
 REFRESHABLE = timedelta(days=30)
-NOBODY = hash_password(mint_url())
-"""What the password of an unknown e-mail is held against, so that it takes as long."""
+
+
+@cache
+def nobody() -> str:
+    """What the password of an unknown e-mail is held against, so that it takes as long."""
+    return hash_password(mint_url())
 
 
 class TokenRequest(BaseModel):
@@ -91,7 +96,7 @@ class Tokens(msgspec.Struct, frozen=True):
         """
         async with self.gate.read("") as db:
             found = await queries.user_by_email(db, username)
-        fits = await asyncio.to_thread(password_fits, found["password_hash"] if found else NOBODY, password)
+        fits = await asyncio.to_thread(lambda: password_fits(found["password_hash"] if found else nobody(), password))
         if found is None or not fits:
             raise Problem(
                 401, "Unknown account or wrong password", credential=True, error="invalid_grant", Email=username

@@ -96,7 +96,7 @@ PROCESSES = (
     process("projections", "projections.app", 50, lambda s: s.metrics.projections),
     process("inference", "inference.app", 50, lambda s: s.metrics.inference),
     process("deliveries", "streams.webhooks.deliver", 50, lambda s: s.metrics.deliveries),
-    process("api", "api.app", 60, lambda s: s.api.port),
+    process("api", "api", 60, lambda s: s.api.port),
 )
 
 PARTS = SERVERS + PROCESSES

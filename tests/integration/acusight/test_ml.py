@@ -10,7 +10,6 @@ import httpx
 import pytest
 
 from infra.commands import Commands
-from infra.settings import Settings
 from schemas.base import asking
 from schemas.ids import number_of
 from schemas.models.messages import FailTraining, ReportTraining, StartTraining
@@ -69,39 +68,34 @@ async def test_a_training_waits_in_its_queue_and_is_cancelled(
 
 
 async def test_what_a_worker_tells_shows(
-    acme: Client, stack: dict[str, Any], settings: Settings, version: dict[str, Any]
+    acme: Client, stack: dict[str, Any], log: Commands, version: dict[str, Any]
 ) -> None:
     body = {"dataset_version_id": version["id"], "name": "first"}
     job = data(await acme.post("/ml/training-jobs", json=body), 201)
     path = f"/ml/training-jobs/{job['id']}"
     organisation = stack["organisations"]["acme"]["id"]
-    commands = Commands(settings, size=2)
-    await commands.start()
-    try:
-        rows = "select id, number from models.trainings where organisation = $1 order by created_at desc limit 1"
-        async with commands.read(organisation) as db:
-            row = await db.fetchrow(rows, organisation)
-        assert row["number"] == job["id"] == number_of(row["id"])
+    rows = "select id, number from models.trainings where organisation = $1 order by created_at desc limit 1"
+    async with log.read(organisation) as db:
+        row = await db.fetchrow(rows, organisation)
+    assert row["number"] == job["id"] == number_of(row["id"])
 
-        async def tell(command: Any) -> dict[str, Any]:
-            await commands.submit(command, asking(row["id"], organisation=organisation, actor="worker"))
-            return dict(data(await acme.get(path)))
+    async def tell(command: Any) -> dict[str, Any]:
+        await log.submit(command, asking(row["id"], organisation=organisation, actor="worker"))
+        return dict(data(await acme.get(path)))
 
-        assert (await tell(StartTraining(lease="l", worker="w")))["status"] == "preparing"
-        for epoch, loss in ((1, 0.5), (2, 0.7)):
-            report = ReportTraining(
-                lease="l", epoch=epoch, progress=epoch / 50, metrics={"val_loss": loss}, best=epoch == 1
-            )
-            shown = await tell(report)
-        assert (shown["status"], shown["current_epoch"], shown["progress"]) == ("running", 2, 0.04)
-        assert (shown["metrics"], shown["best_metrics"]) == ({"val_loss": 0.7}, {"val_loss": 0.5})
-        curve = data(await acme.get(f"{path}/metrics"))
-        assert [(one["epoch"], one["metrics"]) for one in curve] == [(1, {"val_loss": 0.5}), (2, {"val_loss": 0.7})]
-        shown = await tell(FailTraining(lease="l", message="The loss is not a number."))
-        assert (shown["status"], shown["error_message"]) == ("failed", "The loss is not a number.")
-        error(await acme.post(f"{path}/cancel"), 409, "INVALID_STATE")
-    finally:
-        await commands.stop()
+    assert (await tell(StartTraining(lease="l", worker="w")))["status"] == "preparing"
+    for epoch, loss in ((1, 0.5), (2, 0.7)):
+        report = ReportTraining(
+            lease="l", epoch=epoch, progress=epoch / 50, metrics={"val_loss": loss}, best=epoch == 1
+        )
+        shown = await tell(report)
+    assert (shown["status"], shown["current_epoch"], shown["progress"]) == ("running", 2, 0.04)
+    assert (shown["metrics"], shown["best_metrics"]) == ({"val_loss": 0.7}, {"val_loss": 0.5})
+    curve = data(await acme.get(f"{path}/metrics"))
+    assert [(one["epoch"], one["metrics"]) for one in curve] == [(1, {"val_loss": 0.5}), (2, {"val_loss": 0.7})]
+    shown = await tell(FailTraining(lease="l", message="The loss is not a number."))
+    assert (shown["status"], shown["error_message"]) == ("failed", "The loss is not a number.")
+    error(await acme.post(f"{path}/cancel"), 409, "INVALID_STATE")
 
 
 async def test_what_cannot_be_trained(acme: Client, globex: Client, enrol: Enrol, version: dict[str, Any]) -> None:

@@ -47,7 +47,7 @@ def api(settings: Settings) -> Iterator[Api]:
     here = {"SIGHTLOG_API__PORT": str(port), "SIGHTLOG_API__WORKERS": "2", "SIGHTLOG_PROCESS": "api-of-two"}
     (settings.var / "metrics" / "api-of-two").mkdir(parents=True, exist_ok=True)
     (settings.var / "metrics" / "api-of-two" / "counter_1.db").write_bytes(b"of an earlier run")
-    with subprocess.Popen([sys.executable, "-m", "api.app"], cwd=ROOT, env={**os.environ, **here}) as process:
+    with subprocess.Popen([sys.executable, "-m", "api"], cwd=ROOT, env={**os.environ, **here}) as process:
         made = Api(port, settings, process)
         transport = httpx.HTTPTransport(retries=10)
         with httpx.Client(transport=transport, timeout=60, trust_env=False) as client:

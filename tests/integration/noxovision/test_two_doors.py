@@ -27,7 +27,7 @@ def other(acme: httpx.Client, stack: dict[str, Any]) -> Iterator[httpx.Client]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     environment = {**os.environ, "SIGHTLOG_API__PORT": str(port), "SIGHTLOG_API__PUBLIC_URL": stack["api"]}
-    process = subprocess.Popen([sys.executable, "-m", "api.app"], env=environment)
+    process = subprocess.Popen([sys.executable, "-m", "api"], env=environment)
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v0", headers=acme.headers, timeout=60) as one:
             until_ready(one)

@@ -12,7 +12,7 @@ from projections.columns import Place
 from schemas import registry
 from schemas.base import Command, Envelope, asking
 from schemas.ids import new_id
-from schemas.records.messages import PutRecord
+from schemas.records.messages import PutRecord, RecordPut
 from tests.conftest import sightlog
 
 pytestmark = pytest.mark.stack
@@ -81,6 +81,14 @@ async def test_what_still_cannot_be_read_stays(log: Commands, settings: Settings
     assert {fate for _, fate in fates} == {"still unreadable"}
     (letter,) = await ours(settings, aside)
     assert (letter.value, letter.key) == (b"\xff garbage", aside.stream.encode())
+
+
+async def test_what_does_not_belong_there_stays(log: Commands, settings: Settings, organisation: str) -> None:
+    """It can be read, and its readers would put it aside again."""
+    aside = Aside(organisation, number(), "not_a_command: RecordPut")
+    await aside.put(log, registry.encode(aside.meta, RecordPut(kind="site", body={})))
+    assert {fate for _, fate in await replay(settings, TOPIC, "not_a_command: RecordPut")} == {"still unreadable"}
+    assert await ours(settings, aside)
 
 
 async def test_only_what_is_named_goes_back(log: Commands, settings: Settings, organisation: str) -> None:
