@@ -88,10 +88,11 @@ ROUTERS = (
 )
 LASTING = frozenset(
     f"{verb}_{one}"
-    for many in ("sites", "device_groups", "components", "sensors", "sensor_profiles", "device_profiles", "dashboards")
+    for many in ("sites", "device_groups", "sensor_profiles", "device_profiles", "dashboards")
     for verb, one in (("list", many), ("get", many[:-1]))
 )
-"""Routes that show records and what events made of devices: no facts, no clock, no other organisation."""
+"""Routes that show records and what events made of devices: no facts (a sensor has its last value), no clock, no other
+organisation."""
 STATE = ("settings", "gateway", "identity", "objects", "vault", "columns")
 
 
