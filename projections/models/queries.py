@@ -187,14 +187,17 @@ PROJECT = "(select r.id from records.records r where r.kind = 'project' and r.nu
 """Ids of the project with this number."""
 
 VERSION = """
-select m.id, m.number, m.name, m.revision, m.labels, m.boxes, m.named_input, m.input_details, m.status, m.stage,
-       m.created_at, m.updated_at, t.number as training_number, t.project, t.dataset, t.architecture, t.best_metrics,
+select m.id, m.number, m.name, m.revision, m.labels, m.boxes, m.named_input, m.input_details, m.status,
+       coalesce(s.stage, 'candidate') as stage, m.created_at,
+       greatest(m.updated_at, s.updated_at) as updated_at, t.number as training_number, t.project, t.dataset,
+       t.architecture, t.best_metrics,
        f.id as file, f.key, f.digest, f.size, f.media_type,
        (select count(*) from fleet.devices d left join fleet.health h on h.device = d.id
         where d.retired_at is null and (h.model = m.number::text or exists (
             select from models.pipelines p where p.device = d.id and p.models @> array[m.id]))) as deployed
 from models.models m
 left join models.trainings t on t.model = m.id
+left join models.stages s on s.model = m.id
 left join lateral (
     select a.* from models.artefacts a where a.model = m.id order by a.target is not null, a.media_type limit 1
 ) f on true
@@ -207,10 +210,11 @@ async def versions(
 ) -> tuple[list[Row], int]:
     """A page of models, newest first, and how many there are. `project` is a number."""
     where = f"""where m.removed_at is null and ($1::bigint is null or t.project::text in {PROJECT})
-                and ($2::text is null or m.stage = $2)"""
+                and ($2::text is null or coalesce(s.stage, 'candidate') = $2)"""
     order = "order by m.created_at desc, m.id desc limit $3 offset $4"
     rows = await db.fetch(f"{VERSION} {where} {order}", project, stage, limit, offset)
-    source = "models.models m left join models.trainings t on t.model = m.id"
+    source = """models.models m left join models.trainings t on t.model = m.id
+                left join models.stages s on s.model = m.id"""
     return rows, await db.fetchval(f"select count(*) from {source} {where}", project, stage)
 
 

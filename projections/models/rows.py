@@ -1,4 +1,4 @@
-"""What the models' tables hold after each event. Pure."""
+"""What the models' tables hold after each event: each row is written by the events of one stream only. Pure."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def model(event: Any, meta: Envelope) -> Iterable[Row]:
         case ModelRemoved():
             yield changed(meta, {"removed_at": meta.time, **IDLE})
         case ModelStaged():
-            yield Change("models", {"id": event.model}, {"stage": event.stage, "updated_at": meta.time})
+            yield Put("stages", {"model": event.model}, {**stamps(meta), "stage": event.stage})
         case PipelinesSet():
             values = {**stamps(meta), "pipelines": event.pipelines, "models": list(event.models)}
             yield Put("pipelines", {"device": event.device}, values)

@@ -1,13 +1,15 @@
 """A projection made anew from the log is the live one, row by row; reads go on meanwhile."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from itertools import groupby
 from typing import Any
 
 import pytest
 
 from infra import postgres
 from infra.commands import Commands, Refused
+from infra.history import Message, history
 from infra.settings import Settings
 from projections.rebuild import UnknownProjection, rebuild
 from projections.table import PROJECTIONS
@@ -63,6 +65,27 @@ async def at_rest(settings: Settings, schema: str, again: Callable[[], Awaitable
         if before["positions"] == after["positions"]:
             return before, after
     raise AssertionError("something kept happening")
+
+
+async def partition_by_partition(settings: Settings, topics: Iterable[str]) -> AsyncIterator[list[Message]]:
+    """The log with each partition after the next one: streams meet in an order that they never had."""
+    found: list[Message] = []
+    async for batch in history(settings, topics):
+        if not batch:
+            break
+        found += batch
+    for _, messages in groupby(sorted(found, key=lambda m: (-m.partition, m.offset)), key=lambda m: m.partition):
+        yield list(messages)
+    yield []
+
+
+@pytest.mark.parametrize("name", sorted(PROJECTIONS))
+async def test_the_order_in_which_streams_meet_does_not_matter(
+    settings: Settings, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("projections.rebuild.history", partition_by_partition)
+    before, after = await at_rest(settings, name, lambda: rebuild(name, settings))
+    assert after == before
 
 
 @pytest.mark.parametrize("name", sorted(PROJECTIONS))
