@@ -82,7 +82,9 @@ class Read(msgspec.Struct, frozen=True):
 
 
 class Lane(msgspec.Struct, frozen=True):
-    """One lane: what it reads and the pure `frames(batch, known)`; `known` asks Postgres what the batch refers to.
+    """One lane: what it reads and the pure `frames(batch, known)`; `known(db, batch, suffix)` asks Postgres what the
+    batch refers to, in schemas whose names end in `suffix`. What it judges by the tables of `judged_by` (contexts), a
+    rebuild judges by these tables as they were then.
 
     `batch` has a column for each field of the message, the struct `envelope`, and `topic`, `partition`, `offset`.
     `tables` are the ClickHouse tables it writes. Each has columns `partition` and `offset` (`topic` too, when the lane
@@ -93,7 +95,8 @@ class Lane(msgspec.Struct, frozen=True):
     read: Callable[[Sequence[Message]], Read]
     frames: Callable[[pl.DataFrame, Any], Columns]
     tables: tuple[str, ...]
-    known: Callable[[Any, pl.DataFrame], Awaitable[Any]] | None = None
+    known: Callable[[Any, pl.DataFrame, str], Awaitable[Any]] | None = None
+    judged_by: tuple[str, ...] = ()
 
 
 class Misread(ValueError):

@@ -22,6 +22,7 @@ from prometheus_client import Counter
 from infra import clickhouse, kafka, postgres, worker
 from infra.settings import Settings
 from infra.telemetry import BATCH, DEAD_LETTERS, STOPPED
+from projections import asof
 from projections.columns import Asking, Columns, Lane, Latest
 from projections.table import LANES
 from schemas import registry
@@ -64,10 +65,11 @@ def consumer(settings: Settings, **options: Any) -> AIOKafkaConsumer:
 
 
 class Writer:
-    """Writes batches of one lane; a rebuild uses it with tables of its own."""
+    """Writes batches of one lane; a rebuild uses it with tables of its own (`suffix`), and asks others (`then`)."""
 
-    def __init__(self, settings: Settings, name: str, lane: Lane, suffix: str = "") -> None:
-        self.settings, self.name, self.lane, self.suffix = settings, name, lane, suffix
+    def __init__(self, settings: Settings, name: str, lane: Lane, suffix: str = "", then: str = "") -> None:
+        self.settings, self.name, self.lane, self.suffix, self.then = settings, name, lane, suffix, then
+        self.notes = asof.Notes()
         self.pool: postgres.Pool
         self.stores: AsyncClient
         self.producer: AIOKafkaProducer
@@ -89,7 +91,8 @@ class Writer:
         for message, reason in read.poison:
             await self.put_aside(message, reason)
         if read.rows is not None:
-            columns = await self.settled(read.rows)
+            columns, positions = await self.settled(read.rows)
+            await self.note(batch, positions)
             await worker.patiently(lambda: self.write(columns, token(self.name, batch)), STORES_AWAY, self.name)
 
     async def put_aside(self, message: Any, reason: str) -> None:
@@ -100,11 +103,21 @@ class Writer:
         DEAD_LETTERS.labels(message.topic, reason.split(":")[0]).inc()
         await worker.patiently(lambda: kafka.dead_letter(self.producer, message, reason), KAFKA_AWAY, "kafka")
 
-    async def settled(self, rows: Any) -> Columns:
-        """The frames of a batch, once what it asks for is there."""
+    async def note(self, batch: Sequence[ConsumerRecord[Any, Any]], positions: asof.Positions) -> None:
+        """Puts on the log what the batch is judged by, before anything of it is written."""
+        firsts = {partition: first for (_, partition), (first, _) in spans(batch).items()}
+        if self.suffix or not self.lane.judged_by or (told := self.notes.fresh(firsts, positions)) is None:
+            return
+        (topic,) = self.lane.topics
+        meta = asking(topic)
+        message = (told.TOPIC, topic.encode(), registry.encode(meta, told), registry.headers(meta, told))
+        await worker.patiently(lambda: kafka.send_all(self.producer, [message]), KAFKA_AWAY, "kafka")
+
+    async def settled(self, rows: Any) -> tuple[Columns, asof.Positions]:
+        """The frames of a batch, once what it asks for is there; and what they were judged by."""
         asked, deadline, next_round = set[str](), time.monotonic() + PATIENCE, 0.0
         while True:
-            known = await worker.patiently(lambda: self.known(rows), postgres.AWAY, "postgres")
+            known, positions = await worker.patiently(lambda: self.known(rows), postgres.AWAY, "postgres")
             columns = await asyncio.to_thread(self.lane.frames, rows, known)
             if time.monotonic() >= next_round:
                 asked, next_round = set(), time.monotonic() + ASK_AGAIN
@@ -113,14 +126,14 @@ class Writer:
             if fresh and not self.suffix:
                 await worker.patiently(lambda f=fresh: kafka.send_all(self.producer, wire(f)), KAFKA_AWAY, "kafka")  # type: ignore[misc]
             if not columns.again or self.suffix or time.monotonic() > deadline:
-                return columns
+                return columns, positions
             await asyncio.sleep(LOOK_AGAIN)
 
-    async def known(self, rows: Any) -> Any:
+    async def known(self, rows: Any) -> tuple[Any, asof.Positions]:
         if self.lane.known is None:
-            return None
-        async with self.pool.acquire() as db:
-            return await self.lane.known(db, rows)
+            return None, {}
+        async with self.pool.acquire() as db, db.transaction(isolation="repeatable_read", readonly=True):
+            return await self.lane.known(db, rows, self.then), await asof.positions(db, self.lane.judged_by)
 
     async def write(self, columns: Columns, token: str) -> None:
         for table, rows in columns.tables.items():
@@ -157,7 +170,7 @@ class LaneService(Service):
         await writer.open()
         source = consumer(
             self.settings,
-            group_id=f"projections.{self.name}",
+            group_id=group(self.name),
             group_instance_id=f"{self.settings.process}-{self.name}",
             session_timeout_ms=10_000,
             heartbeat_interval_ms=2_000,
@@ -176,6 +189,11 @@ class LaneService(Service):
         finally:
             await source.stop()
             await writer.close()
+
+
+def group(name: str) -> str:
+    """The consumer group of a lane."""
+    return f"projections.{name}"
 
 
 async def gathered(source: AIOKafkaConsumer) -> list[ConsumerRecord[Any, Any]]:

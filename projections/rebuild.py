@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import structlog
 
-from infra import kafka, migrate, postgres
+from infra import migrate, postgres
 from infra.failures import Unknown
 from infra.history import history
 from infra.settings import Settings, load
 from projections import runner
 from projections.rows import Projection
-from projections.runner import Record
 from projections.shadow import rebuild as rebuild_lane
 from projections.table import LANES, PROJECTIONS
-from schemas import registry
 
 log = structlog.get_logger()
 
@@ -49,7 +47,7 @@ async def rebuild_projection(settings: Settings, projection: Projection) -> None
             await migrate.create(owner, live, beside, migrate.files(live))
         swapped = False
         async for messages in history(settings, [f"{live}.events"]):
-            if batch := [record for message in messages if (record := readable(message)) is not None]:
+            if batch := [record for message in messages if (record := runner.readable(message)) is not None]:
                 async with service.transaction():
                     await runner.write(service, projection, batch, beside)
             if not messages and (swapped := await swap(owner, projection, live, beside)):
@@ -58,14 +56,6 @@ async def rebuild_projection(settings: Settings, projection: Projection) -> None
     finally:
         await owner.close()
         await service.close()
-
-
-def readable(message: kafka.Origin) -> Record | None:
-    """What the live projection put aside is not in the rebuilt one either."""
-    try:
-        return Record(message.topic, message.partition, message.offset, registry.decode(message.value))
-    except registry.Poison:
-        return None
 
 
 async def swap(owner: postgres.Connection, projection: Projection, live: str, shadow: str) -> bool:

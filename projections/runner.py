@@ -7,10 +7,11 @@ from typing import Any
 
 import msgspec
 
-from infra import notify
+from infra import kafka, notify
 from infra.postgres import Connection
 from infra.telemetry import EVENTS
 from projections.rows import Add, Change, Drop, Projection, Put, Row
+from schemas import registry
 from schemas.base import Received
 
 Keyed = tuple[str, tuple[tuple[str, Any], ...]]
@@ -23,6 +24,14 @@ class Record(msgspec.Struct, frozen=True):
     partition: int
     offset: int
     received: Received
+
+
+def readable(message: kafka.Origin) -> Record | None:
+    """The message for a rebuild: what the live projection put aside is not in the rebuilt one either."""
+    try:
+        return Record(message.topic, message.partition, message.offset, registry.decode(message.value))
+    except registry.Poison:
+        return None
 
 
 async def write(db: Connection, projection: Projection, batch: Sequence[Record], schema: str | None = None) -> None:

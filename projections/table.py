@@ -16,7 +16,7 @@ from projections.records.rows import rows as records
 from projections.rows import Projection
 from projections.telemetry import answers
 from projections.telemetry import rows as readings
-from projections.telemetry.known import known
+from projections.telemetry.known import CONTEXTS, known
 from projections.tenancy.rows import rows as tenancy
 from projections.webhooks import attempts
 from projections.webhooks.rows import rows as webhooks
@@ -37,7 +37,9 @@ PROJECTIONS: dict[str, Projection] = {
 
 LANES: dict[str, Lane] = {
     "attempts": Lane(("webhooks.attempts",), columnar("webhooks.Attempt"), attempts.frames, ("attempts",)),
-    "readings": Lane(("telemetry.readings",), columnar("telemetry.Readings"), readings.frames, readings.TABLES, known),
+    "readings": Lane(
+        ("telemetry.readings",), columnar("telemetry.Readings"), readings.frames, readings.TABLES, known, CONTEXTS
+    ),
     "events": Lane(events.TOPICS, events.read, events.frames, ("events",)),
     "checkins": Lane(("fleet.checkins",), columnar("fleet.CheckIn"), checkins.frames, ("checkins",), checkins.known),
 }

@@ -57,6 +57,16 @@ class ReadingsAccepted(Event, frozen=True, kw_only=True):
     quarantined: tuple[str, ...]
 
 
+class Judgement(Fact, frozen=True, kw_only=True):
+    """What readings were judged by: from `first` (an offset of each partition of the readings) on, the tables of devices and sensors as they stood at `positions` (the next offset of each partition, by topic of events)."""
+
+    CONTEXT = "telemetry"
+    TOPIC = "telemetry.judgements"
+
+    first: dict[str, int]
+    positions: dict[str, tuple[int, ...]]
+
+
 class Readings(Fact, frozen=True, kw_only=True):
     """A device's batch of readings; the key is the device id. Of the four values exactly one is filled (IoT contract, 6.10)."""
 
@@ -73,4 +83,4 @@ Commands = AcceptReadings | DiscardQuarantined
 Events = QuarantinedDiscarded | ReadingsAccepted
 
 
-Facts = Readings
+Facts = Judgement | Readings

@@ -11,10 +11,12 @@ import httpx
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from infra import clickhouse
+from infra import clickhouse, kafka
 from infra.local import record
 from infra.settings import Settings
+from projections import shadow
 from projections.rebuild import rebuild
+from schemas.ids import new_id
 from tests.integration.iot.conftest import MS, Produce, good, iso, sensor_of, until, virtual
 
 pytestmark = pytest.mark.stack
@@ -122,6 +124,66 @@ async def test_a_rebuild_gives_the_same_rows(settings: Settings, acme: httpx.Asy
         assert await counted(acme, device) == 1_001
     finally:
         await reader.close()
+
+
+async def test_a_rebuild_judges_by_what_was_known_then(
+    settings: Settings, acme: httpx.AsyncClient, produce: Produce
+) -> None:
+    """A device whose range, state and sensors change while it sends, and that is gone in the end."""
+    name = f"virtual {new_id()}"
+    device = await virtual(acme, name=name)
+    reader = clickhouse.Reader(settings)
+    tables = {"readings": "sensor, ts", "quarantine": "id"}
+
+    async def rows() -> dict[str, list[dict[str, Any]]]:
+        sql = "select * from {} final where device = {{device:String}} order by {}"
+        return {t: await reader.rows(sql.format(t, o), clickhouse.EVERYONE, device=device) for t, o in tables.items()}
+
+    async def sent(first: int, readings: int, aside: int) -> None:
+        """Ten more, and how many rows there are then."""
+        await produce(device, [{"sensor": "heat", "ts": MS + first + n, "d": float(n)} for n in range(10)])
+
+        async def written() -> bool:
+            return {t: len(found) for t, found in (await rows()).items()} == {"readings": readings, "quarantine": aside}
+
+        await until(written)
+
+    try:
+        await sent(0, 10, 0)
+        sensor = await sensor_of(acme, device, "heat")
+        good(await acme.put(f"/sensors/{sensor}", json={"name": "heat", "max": 4.5}))
+        await sent(100, 15, 5)
+        good(await acme.put(f"/devices/{device}", json={"name": name, "status": "INACTIVE"}))
+        await produce(device, [{"sensor": "heat", "ts": MS + 200, "d": 1.0}])
+        await committed(settings)
+        good(await acme.put(f"/devices/{device}", json={"name": name, "status": "ACTIVE"}))
+        good(await acme.put(f"/sensors/{sensor}", json={"name": "heat", "max": 8.5}))
+        await sent(300, 24, 6)
+        assert (await acme.delete(f"/sensors/{sensor}")).status_code == 204
+        await sent(400, 34, 6)
+        assert (await acme.delete(f"/devices/{device}")).status_code == 204
+        await produce(device, [{"sensor": "heat", "ts": MS + 500, "d": 1.0}])
+        await committed(settings)
+        before = await rows()
+        await rebuild("readings", settings)
+        assert await rows() == before
+        assert {t: len(found) for t, found in before.items()} == {"readings": 34, "quarantine": 6}
+    finally:
+        await reader.close()
+
+
+async def committed(settings: Settings) -> None:
+    """Waits until the lane is through with all that there is."""
+    source = AIOKafkaConsumer(bootstrap_servers=settings.kafka.bootstrap)
+    await source.start()
+    places = [TopicPartition(TOPIC, p) for p in range(kafka.topics()[TOPIC].partitions)]
+    begins, ends = await source.beginning_offsets(places), await source.end_offsets(places)
+    await source.stop()
+
+    async def through() -> bool:
+        return bool(await shadow.written(settings, "readings", begins) == ends)
+
+    await until(through)
 
 
 async def test_every_event_is_in_the_history(
