@@ -9,12 +9,12 @@ from infra.commands import Commands
 from schemas.base import asking
 from schemas.ids import new_id
 from schemas.records.messages import PutRecord, RetireRecord
-from tests.integration.iot.conftest import client, good, problem
+from tests.integration.iot.conftest import client, good, problem, until
 
 pytestmark = pytest.mark.stack
 
 
-async def test_a_change_from_elsewhere_shows_in_the_next_read(
+async def test_a_change_from_elsewhere_shows_and_stays(
     acme: httpx.AsyncClient, log: Commands, stack: dict[str, Any]
 ) -> None:
     site = good(await acme.post("/sites", json={"name": f"first {new_id()}"}), 201)["id"]
@@ -23,10 +23,20 @@ async def test_a_change_from_elsewhere_shows_in_the_next_read(
         name = f"{site} {n}"
         put = PutRecord(kind="site", body={"name": name})
         await log.submit(put, asking(site, organisation=organisation), wait=10)
+
+        async def shown(name: str = name) -> bool:  # whoever else wrote it may hear of it a moment before the API does
+            return bool(good(await acme.get(f"/sites/{site}"))["name"] == name)
+
+        await until(shown, 2)
         read = [good(await acme.get(f"/sites/{site}"))["name"] for _ in range(3)]
         listed = [good(await acme.get("/sites", params={"q": name}))["page"]["totalElements"] for _ in range(2)]
         assert (read, listed) == ([name] * 3, [1] * 2)
     await log.submit(RetireRecord(kind="site"), asking(site, organisation=organisation), wait=10)
+
+    async def gone() -> bool:
+        return (await acme.get(f"/sites/{site}")).status_code == 404
+
+    await until(gone, 2)
     problem(await acme.get(f"/sites/{site}"), 404, "NOT_FOUND")
 
 
