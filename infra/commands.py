@@ -28,8 +28,9 @@ PROBE = 2.0
 """Seconds between questions whether Kafka is there: while it is not, a write is refused at once."""
 LOOK = 0.25
 """Seconds after which the tables are asked, in case a notice was lost."""
-BUSY, GATHER = 8, 0.005
-"""With so many commands under way, those of a moment (seconds) go out together: one request to Kafka, not one each."""
+BUSY, GATHER = 8, 0.00025
+"""With so many commands under way, those of a moment go out together, a moment of so many seconds for each under way:
+one request to Kafka, not one each."""
 
 
 class Done:
@@ -198,7 +199,7 @@ class Commands:
         """Waits for the next common departure."""
         if self.departure is None:
             self.departure = asyncio.Event()
-            asyncio.get_running_loop().call_later(GATHER, self.depart)
+            asyncio.get_running_loop().call_later(GATHER * len(self.outcomes), self.depart)
         await self.departure.wait()
 
     def depart(self) -> None:

@@ -20,7 +20,7 @@ from infra.settings import Settings
 log = structlog.get_logger()
 Result = TypeVar("Result")
 BATCH = 200
-GATHER = 0.01
+GATHER = 0.005
 """Seconds that a batch under load waits for more."""
 
 

@@ -84,7 +84,7 @@ class Read(msgspec.Struct, frozen=True):
 class Lane(msgspec.Struct, frozen=True):
     """One lane: what it reads and the pure `frames(batch, known)`; `known(db, batch, suffix)` asks Postgres what the
     batch refers to, in schemas whose names end in `suffix`. What it judges by the tables of `judged_by` (contexts), a
-    rebuild judges by these tables as they were then.
+    rebuild judges by these tables as they were then. A batch gathers for `linger` seconds: an insert has a fixed cost.
 
     `batch` has a column for each field of the message, the struct `envelope`, and `topic`, `partition`, `offset`.
     `tables` are the ClickHouse tables it writes. Each has columns `partition` and `offset` (`topic` too, when the lane
@@ -97,6 +97,7 @@ class Lane(msgspec.Struct, frozen=True):
     tables: tuple[str, ...]
     known: Callable[[Any, pl.DataFrame, str], Awaitable[Any]] | None = None
     judged_by: tuple[str, ...] = ()
+    linger: float = 0.1
 
 
 class Misread(ValueError):

@@ -31,8 +31,6 @@ from schemas.base import asking
 log = structlog.get_logger()
 ROWS = Counter("sightlog_lane_rows_total", "Rows written by a lane", ["lane", "table"])
 MESSAGES = 400
-LINGER = 0.1
-"""Seconds in which a batch gathers: an insert has a fixed cost of 5 ms."""
 PATIENCE = 60.0
 """Seconds for what a batch asked for; after that it is written as things stand."""
 LOOK_AGAIN, ASK_AGAIN = 0.05, 2.0
@@ -181,7 +179,7 @@ class LaneService(Service):
             STATES[self.name] = "ok"
             STOPPED.labels(f"lane {self.name}").set(0)
             while not self.should_stop:
-                if batch := await gathered(source):
+                if batch := await gathered(source, self.lane.linger):
                     start = time.perf_counter()
                     await writer.handle(batch)
                     await worker.patiently(lambda b=batch: commit(source, b), KAFKA_AWAY, "kafka")  # type: ignore[misc]
@@ -196,11 +194,11 @@ def group(name: str) -> str:
     return f"projections.{name}"
 
 
-async def gathered(source: AIOKafkaConsumer) -> list[ConsumerRecord[Any, Any]]:
+async def gathered(source: AIOKafkaConsumer, linger: float) -> list[ConsumerRecord[Any, Any]]:
     """What has arrived, with what arrives in the next moment; nothing after a second of rest."""
     batch = in_order(await source.getmany(timeout_ms=1_000, max_records=MESSAGES))
     if batch and len(batch) < MESSAGES:
-        await asyncio.sleep(LINGER)
+        await asyncio.sleep(linger)
         batch += in_order(await source.getmany(timeout_ms=0, max_records=MESSAGES - len(batch)))
     return batch
 

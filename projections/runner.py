@@ -112,21 +112,18 @@ def groups(rows: Iterable[Row]) -> Iterable[list[Row]]:
     """Rows in groups that each are one set: later rows of a key are folded into earlier ones; a row that means
     many keys (`Change` and `Drop` on other columns than a put row's key) ends the group, so that order holds."""
     folded: dict[Keyed, Row] = {}
+    columns: dict[str, list[str]] = {}
     for row in rows:
         place = (row.table, tuple(sorted(row.key.items())))
+        named = sorted(row.key)
         before = folded.get(place)
         joined = row if before is None else join(before, row)
-        if joined is None or (before is None and wide(row, folded)):
+        if joined is None or columns.setdefault(row.table, named) != named:
             yield list(folded.values())
-            folded, joined = {}, row
+            folded, columns, joined = {}, {row.table: named}, row
         folded[place] = joined
     if folded:
         yield list(folded.values())
-
-
-def wide(row: Row, folded: dict[Keyed, Row]) -> bool:
-    """Whether the row may touch rows of the group by other columns, or is touched so."""
-    return any(table == row.table and [n for n, _ in key] != sorted(row.key) for table, key in folded)
 
 
 def join(before: Row, after: Row) -> Row | None:

@@ -40,7 +40,7 @@ LANES: dict[str, Lane] = {
     "readings": Lane(
         ("telemetry.readings",), columnar("telemetry.Readings"), readings.frames, readings.TABLES, known, CONTEXTS
     ),
-    "events": Lane(events.TOPICS, events.read, events.frames, ("events",)),
+    "events": Lane(events.TOPICS, events.read, events.frames, ("events",), linger=0.5),
     "checkins": Lane(("fleet.checkins",), columnar("fleet.CheckIn"), checkins.frames, ("checkins",), checkins.known),
 }
 """Facts and whatever goes to ClickHouse, by name."""

@@ -69,13 +69,20 @@ class Decided:
     def __init__(self) -> None:
         self.outcomes: list[Outcome] = []
         self.repeated: list[Outcome] = []
-        self.outgoing: list[Outgoing] = []
+        self.events: list[tuple[Place, Event, Envelope]] = []
         self.states: dict[Key, tuple[int, bytes]] = {}
-        self.touched: set[ClaimKey] = set()
+        self.assumed: set[tuple[ClaimKey, bool]] = set()
         self.claims_taken: dict[ClaimKey, Key] = {}
         self.claims_dropped: dict[ClaimKey, Key] = {}
         self.timers_due: list[Due] = []
         self.timers_gone: list[tuple[str, str, str, str]] = []
+
+    def stands(self, held: dict[ClaimKey, Key | None]) -> bool:
+        """Whether what was assumed of claims is so."""
+        return all((held[claim] is not None) == assumed for claim, assumed in self.assumed)
+
+    def outgoing(self) -> list[Outgoing]:
+        return [outgoing(place, event, meta) for place, event, meta in self.events]
 
 
 def key_of(received: Received) -> Key:
@@ -83,7 +90,8 @@ def key_of(received: Received) -> Key:
 
 
 def decide_batch(batch: Batch) -> Decided:
-    """Decides every command in order. `touched` names claims the batch does not know yet: load them, decide again."""
+    """Decides every command in order. `assumed` names claims that the batch does not know, and whether they were taken
+    for held: what comes of it stands when it is so, and else the batch is to be decided again."""
     decided, streams = Decided(), batch.streams()
     holders: dict[ClaimKey, Key | None] = dict(batch.held)
     seen = dict(batch.outcomes)
@@ -122,7 +130,7 @@ def decide_one(
     if clash is not None:
         return refused(envelope, key, stream, Refusal(clash.refusal, field=clash.scope.rsplit(".", 1)[-1]))
     stream.state, stream.version = state, stream.version + len(events)
-    decided.outgoing += [outgoing(place, event, meta) for event, meta in events]
+    decided.events += [(place, event, meta) for event, meta in events]
     return Outcome(envelope.id, key[0], key[2], stream.version, len(events), fingerprint=envelope.fingerprint)
 
 
@@ -171,8 +179,9 @@ def missing(
     """A refusal when something the command refers to is held by nobody."""
     for reference in decider.references(stream.state, received.body):
         claim = (received.envelope.organisation, reference.scope, reference.key)
-        decided.touched.add(claim)
-        if claim in holders and holders[claim] is None:
+        if claim not in holders:
+            decided.assumed.add((claim, True))
+        elif holders[claim] is None:
             return Refusal(reference.refusal, field=reference.scope.rsplit(".", 1)[-1])
     return None
 
@@ -185,12 +194,13 @@ def taken(
     if old == new:
         return None
     wanted = {place_of(claim, key): claim for claim in new}
-    decided.touched |= wanted.keys()
+    own = {place_of(claim, key) for claim in old}
     for place, claim in wanted.items():
         if holders.get(place) not in (None, key):
             return claim
-    for claim in old:
-        holders[place_of(claim, key)] = None
+        if place not in holders and place not in own:
+            decided.assumed.add((place, False))
+    holders.update(dict.fromkeys(own))
     holders.update(dict.fromkeys(wanted, key))
     return None
 

@@ -93,10 +93,12 @@ class Runtime:
         batch.outcomes, batch.loaded = await store.load(db, [got.envelope.id for _, got in fresh], batch.keys())
         while True:
             decided = decide_batch(batch)
-            unknown = decided.touched - batch.held.keys()
-            if not unknown:
+            if not decided.assumed:
                 return decided
-            batch.held.update(await store.load_claims(db, sorted(unknown)))
+            found = await store.load_claims(db, sorted({claim for claim, _ in decided.assumed}))
+            if decided.stands(found):
+                return decided
+            batch.held.update(found)
 
     async def save(self, db: Connection, messages: Sequence[Raw], decided: Decided) -> list[tuple[int, store.Outgoing]]:
         if not await store.change_claims(db, decided.claims_taken, decided.claims_dropped):
@@ -106,10 +108,11 @@ class Runtime:
         for m in messages:
             nexts[m.topic, m.partition] = max(nexts.get((m.topic, m.partition), 0), m.offset + 1)
         notices = notify.packed(notify.outcome(o) for o in (*decided.outcomes, *decided.repeated))
-        ids = await store.save(db, decided.states, decided.outcomes, decided.outgoing, nexts, notices)
+        leaving = decided.outgoing()
+        ids = await store.save(db, decided.states, decided.outcomes, leaving, nexts, notices)
         for outcome in decided.outcomes:
             COMMANDS.labels(outcome.context, outcome.code or "done").inc()
-        return list(zip(ids, decided.outgoing, strict=True))
+        return list(zip(ids, leaving, strict=True))
 
     async def publish(self, messages: Sequence[tuple[int, store.Outgoing]]) -> None:
         """In order, acks=all; then they leave the outbox."""

@@ -100,7 +100,11 @@ NewGroup = Annotated[DeviceGroupWrite, Depends(sent(DeviceGroupWrite))]
 async def sites(gate: Gateway, caller: Caller, rows: list[Row]) -> list[dict[str, Any]]:
     async with gate.reading(caller) as db:
         counts = await fleet.on_sites(db, [row["id"] for row in rows])
-    return [plain.shown(row, *SITE_MEMBERS, deviceCount=counts.get(row["id"], 0)) for row in rows]
+    return [site(row, counts.get(row["id"], 0)) for row in rows]
+
+
+def site(row: Row, devices: int) -> dict[str, Any]:
+    return plain.shown(row, *SITE_MEMBERS, deviceCount=devices)
 
 
 async def groups(gate: Gateway, caller: Caller, rows: list[Row]) -> list[dict[str, Any]]:
@@ -135,7 +139,7 @@ async def list_sites(caller: Member, page: Paged, gate: Gate, q: Q = None) -> An
 async def create_site(request: Request, caller: Admin, body: NewSite, gate: Gate) -> Answer:
     """Create a site"""
     id = await plain.created(request, gate, caller, SITE, plain.members(body))
-    return Answer(await one_site(gate, caller, id), 201)
+    return Answer(site(await plain.fetched(gate, caller, SITE, id), 0), 201)
 
 
 @router.get("/sites/{siteId}", **told(Site, 404))

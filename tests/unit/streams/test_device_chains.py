@@ -61,7 +61,7 @@ class World:
         batch = Batch([(PLACE, Received(meta, command))], DECIDERS)
         batch.loaded = {key: known for key, known in self.states.items() if key == (command.CONTEXT, ORG, stream)}
         decided = decide_batch(batch)
-        while unknown := decided.touched - batch.held.keys():
+        while unknown := {claim for claim, _ in decided.assumed}:
             batch.held.update({claim: self.claims.get(claim) for claim in unknown})
             decided = decide_batch(batch)
         for claim in decided.claims_dropped:
@@ -72,7 +72,7 @@ class World:
         for gone in decided.timers_gone:
             self.due.pop(gone)
         self.due.update({(d.context, d.organisation, d.stream, d.name): d for d in decided.timers_due})
-        for out in decided.outgoing:
+        for out in decided.outgoing():
             self.follow(registry.decode(out.value))
         return decided.outcomes[0]
 
@@ -138,7 +138,7 @@ def test_two_at_once_with_a_single_use_token(world: World) -> None:
     commands = [(PLACE, Received(meta, enrolling(used, f"e{n}", single_use=True))) for n, meta in enumerate(metas)]
     batch = Batch(commands, DECIDERS)
     decided = decide_batch(batch)
-    batch.held.update({claim: world.claims.get(claim) for claim in decided.touched})
+    batch.held.update({claim: world.claims.get(claim) for claim, _ in decided.assumed})
     assert [o.code for o in decide_batch(batch).outcomes] == [None] + ["token.used"] * 19
 
 
