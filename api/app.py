@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -24,7 +23,7 @@ from api.gateway import Gateway
 from api.iot import app as iot
 from api.noxovision import app as noxovision
 from api.nx import app as nx
-from infra import clickhouse, objects, settings, telemetry, vault
+from infra import clickhouse, garbage, objects, settings, telemetry, vault
 from infra.identity import Identity
 from schemas.ids import new_id
 
@@ -85,8 +84,7 @@ def create(config: settings.Settings | None = None) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        gc.freeze()
-        gc.enable()
+        garbage.collect_seldom()
         await state.gateway.start()
         yield
         await state.gateway.stop()

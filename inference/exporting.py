@@ -84,7 +84,7 @@ class Exporter(Puller):
 
     async def made(self, row: Row, lease: str) -> Command:
         """The bundle in the store; its key holds the lease, so that a lost worker's bundle is never taken for ours."""
-        async with postgres.reading(self.readers, row["organisation"]) as db:
+        async with postgres.Reading(self.readers, row["organisation"]) as db:
             scope = await queries.scope(db, row["scope_type"], row["scope_id"])
             if scope is None:
                 return FailExport(lease=lease, code="SCOPE_GONE", message="What was to be exported has been deleted.")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import asyncpg
@@ -60,6 +59,26 @@ class Pending(Exception):
 
 class Unavailable(Exception):
     """The log (or the database) cannot be reached; nothing was accepted."""
+
+
+class Reading(postgres.Reading):
+    """With this module's errors."""
+
+    async def __aenter__(self) -> Any:
+        try:
+            return await super().__aenter__()
+        except postgres.AWAY as problem:
+            raise Unavailable("postgres") from problem
+
+    async def __aexit__(self, kind: object, problem: object, trace: object) -> None:
+        try:
+            await super().__aexit__(kind, problem, trace)
+        except postgres.AWAY as lost:
+            raise Unavailable("postgres") from lost
+        if isinstance(problem, asyncpg.CharacterNotInRepertoireError):
+            raise Refused("invalid", UNSTORABLE) from problem
+        if isinstance(problem, postgres.AWAY):
+            raise Unavailable("postgres") from problem
 
 
 class Commands:
@@ -260,19 +279,12 @@ class Commands:
         found = await self.pool.fetchval(sql, organisation, stream)
         return found or 0
 
-    @asynccontextmanager
-    async def read(self, organisation: str) -> AsyncIterator[Any]:
-        """A read-only transaction under row-level security.
+    def read(self, organisation: str) -> Reading:
+        """Reads under row-level security.
 
         Errors: Refused for text that no table can hold; Unavailable.
         """
-        try:
-            async with postgres.reading(self.pool, organisation) as db:
-                yield db
-        except asyncpg.CharacterNotInRepertoireError as problem:
-            raise Refused("invalid", UNSTORABLE) from problem
-        except postgres.AWAY as problem:
-            raise Unavailable("postgres") from problem
+        return Reading(self.pool, organisation)
 
     async def until(
         self, organisation: str, query: Callable[[Any], Awaitable[Result | None]], *, wait: float = WAIT

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
@@ -83,14 +81,27 @@ async def connect(dsn: str) -> asyncpg.Connection:
     return connection
 
 
-@asynccontextmanager
-async def reading(pool: Pool, organisation: str) -> AsyncIterator[Any]:
-    """A connection whose reads see the rows of one organisation (of none, when it is empty).
+class Reading:
+    """`async with` a connection whose reads see the rows of one organisation (of none, when it is empty).
 
     Each statement sees what is committed when it begins, as it would in a transaction at this isolation level; so there
     is none, and a read is one round trip.
     """
-    async with pool.acquire() as connection:
-        tenant: Any = connection
-        await tenant.enter(organisation)
-        yield connection
+
+    __slots__ = ("connection", "organisation", "pool")
+
+    def __init__(self, pool: Pool, organisation: str) -> None:
+        self.pool, self.organisation = pool, organisation
+        self.connection: Any
+
+    async def __aenter__(self) -> Any:
+        self.connection = await self.pool.acquire()
+        try:
+            await self.connection.enter(self.organisation)
+        except BaseException:
+            await self.pool.release(self.connection)
+            raise
+        return self.connection
+
+    async def __aexit__(self, kind: object, problem: object, trace: object) -> None:
+        await self.pool.release(self.connection)

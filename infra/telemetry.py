@@ -75,6 +75,8 @@ def set_up(settings: Settings, process: str) -> None:
         provider = TracerProvider(resource=Resource.create({"service.name": f"sightlog-{process}"}))
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(settings.tracing.endpoint)))
         trace.set_tracer_provider(provider)
+    else:
+        trace.set_tracer_provider(trace.NoOpTracerProvider())  # with none, each question for it reads the environment
 
 
 def tracing() -> bool:

@@ -13,7 +13,7 @@ import uvloop
 from faust.types import EventT, StreamT
 from mode import CrashingSupervisor, Service
 
-from infra import kafka, telemetry
+from infra import garbage, kafka, telemetry
 from infra.consumer import Consumer
 from infra.settings import Settings
 
@@ -136,4 +136,5 @@ def run(app: faust.App, settings: Settings, process: str) -> None:
     """Runs the worker until it is told to stop."""
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     telemetry.set_up(settings, process)
+    garbage.collect_seldom()
     faust.Worker(app, loglevel="warn", redirect_stdouts=False).execute_from_commandline()

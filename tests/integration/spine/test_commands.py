@@ -55,7 +55,7 @@ async def test_another_organisation_sees_and_changes_nothing(
     other = new_id()
     with pytest.raises(Refused, match="unknown"):
         await log.submit(RetireRecord(kind="site"), asking(id, organisation=other), wait=10)
-    async with postgres.reading(api, other) as db:
+    async with postgres.Reading(api, other) as db:
         assert await queries.one(db, "site", id) is None
         assert (await queries.page(db, "site"))[1] == 0
     await api.close()

@@ -50,7 +50,7 @@ async def written(log: Commands, organisation: str) -> None:
 async def reading(settings: Settings, organisation: str, seen: list[int], stop: asyncio.Event) -> None:
     pool = await postgres.pool(settings.postgres.api)
     while not stop.is_set():
-        async with postgres.reading(pool, organisation) as db:
+        async with postgres.Reading(pool, organisation) as db:
             seen.append(await db.fetchval("select count(*) from records.records"))
         await asyncio.sleep(0.005)
     await pool.close()
@@ -108,7 +108,7 @@ async def test_row_level_security_survives_the_swap(log: Commands, settings: Set
     pool = await postgres.pool(settings.postgres.api)
     found: dict[str, Any] = {}
     for who in ("", organisation, new_id()):
-        async with postgres.reading(pool, who) as db:
+        async with postgres.Reading(pool, who) as db:
             found[who] = await db.fetchval("select count(*) from records.records")
     await pool.close()
     assert list(found.values()) == [0, 12, 0]

@@ -91,7 +91,7 @@ async def test_it_cannot_write_or_pass_by(api: asyncpg.Connection) -> None:
 
 
 async def slugs(pool: postgres.Pool, organisation: str) -> set[str]:
-    async with postgres.reading(pool, organisation) as db:
+    async with postgres.Reading(pool, organisation) as db:
         return {row["slug"] for row in await db.fetch("select slug from tenancy.organisations")}
 
 
@@ -104,7 +104,7 @@ async def test_one_connection_serves_organisations_in_turn(
         seen = [await slugs(pool, who) for who in (acme, acme, globex, "", acme, new_id())]
         assert seen == [{"acme"}, {"acme"}, {"globex"}, set(), {"acme"}, set()]
         with pytest.raises(asyncpg.UndefinedTableError):
-            async with postgres.reading(pool, globex) as db:
+            async with postgres.Reading(pool, globex) as db:
                 await db.fetch("select * from tenancy.nothing")
         with pytest.raises(asyncpg.InvalidTextRepresentationError):
             await slugs(pool, "no organisation")
@@ -120,7 +120,7 @@ async def test_a_read_that_is_given_up_leaves_nothing_behind(
     pool = await postgres.pool(settings.postgres.api, size=1)
 
     async def long() -> None:
-        async with postgres.reading(pool, acme) as db:
+        async with postgres.Reading(pool, acme) as db:
             await db.execute("select pg_sleep(20)")
 
     try:

@@ -331,7 +331,7 @@ async def test_nobody_else_sees_it(log: Log, receiver: Receiver, settings: Setti
     pool = await postgres.pool(settings.postgres.api)
     try:
         for organisation, seen in ((log.organisation, 1), (stack["organisations"]["globex"]["id"], 0), ("", 0)):
-            async with postgres.reading(pool, organisation) as db:
+            async with postgres.Reading(pool, organisation) as db:
                 assert await db.fetchval("select count(*) from webhooks.messages where id = $1", message) == seen
                 assert seen or await db.fetchval("select count(*) from streams.receivers") == 0
     finally:

@@ -101,7 +101,7 @@ async def test_events_go_but_the_mark_of_where_they_begin(settings: Settings, cl
         await clock.pass_("events", "organisation", log.organisation, 15)
         for _ in range(2):
             await log.announce(new_id())
-        async with postgres.reading(pool, log.organisation) as db:
+        async with postgres.Reading(pool, log.organisation) as db:
             kept = await db.fetch("select version, body from webhooks.events order by version")
             assert [row["version"] for row in kept] == [3, 4, 5]
             assert kept[0]["body"] == {}

@@ -67,7 +67,9 @@ def test_the_same_key_with_another_request_is_refused() -> None:
 
 
 def test_event_ids_follow_from_the_command() -> None:
-    ids = [registry.decode(decided(command("a", site("one"), id="c1")).outgoing()[0].value).envelope.id for _ in range(2)]
+    ids = [
+        registry.decode(decided(command("a", site("one"), id="c1")).outgoing()[0].value).envelope.id for _ in range(2)
+    ]
     assert ids[0] == ids[1]
 
 
