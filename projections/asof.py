@@ -21,6 +21,8 @@ from schemas.telemetry.messages import Judgement
 
 SUFFIX = "__then"
 """Behind the name of a context: the schema with its tables as they were."""
+FETCH_WAIT = 20
+"""Milliseconds: who reads one partition after the other waits for no fetch of those that are at their end."""
 Positions = Mapping[str, tuple[int, ...]]
 """The next offset of each partition, by topic of events. Those of one database are ordered: later ones have all that
 earlier ones have."""
@@ -108,7 +110,9 @@ class Past:
     def __init__(self, settings: Settings, projections: Sequence[Projection]) -> None:
         self.settings = settings
         self.projections = {f"{projection.name}.events": projection for projection in projections}
-        self.consumer = AIOKafkaConsumer(**kafka.connection(settings), enable_auto_commit=False)
+        self.consumer = AIOKafkaConsumer(
+            **kafka.connection(settings), enable_auto_commit=False, fetch_max_wait_ms=FETCH_WAIT
+        )
         self.owner: postgres.Connection
         self.service: postgres.Connection
 

@@ -49,13 +49,14 @@ def states() -> dict[str, str]:
     return {f"lane {name}": STATES.get(name, "starting") for name in LANES}
 
 
-def consumer(settings: Settings, **options: Any) -> AIOKafkaConsumer:
-    """A consumer of raw bytes that commits only when told."""
+def consumer(settings: Settings, wait: int = 5_000, **options: Any) -> AIOKafkaConsumer:
+    """A consumer of raw bytes that commits only when told. `wait`: milliseconds that a fetch of places without news
+    takes, in which no other is asked for."""
     return AIOKafkaConsumer(
         **kafka.connection(settings),
         enable_auto_commit=False,
         auto_offset_reset="earliest",
-        fetch_max_wait_ms=5_000,
+        fetch_max_wait_ms=wait,
         fetch_max_bytes=32 << 20,
         max_partition_fetch_bytes=8 << 20,
         **options,

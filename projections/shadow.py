@@ -28,7 +28,7 @@ async def rebuild(settings: Settings, name: str) -> None:
     """Rebuilds the ClickHouse tables of the lane `name`."""
     lane = LANES[name]
     writer = Writer(settings, name, lane, SUFFIX, asof.SUFFIX if lane.judged_by else "")
-    source = consumer(settings)
+    source = consumer(settings, asof.FETCH_WAIT)
     past = asof.Past(settings, [PROJECTIONS[context] for context in lane.judged_by]) if lane.judged_by else None
     await writer.open()
     await source.start()
