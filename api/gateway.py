@@ -61,23 +61,23 @@ class Gateway(Commands):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings, settings.postgres.api, size=8)
         self.lookups = Lookups()
-        self.notices = 0
+        self.heard = 0
         self.lost = 0
         self.changes_of: dict[str, int] = {}
 
     def changed(self, told: set[tuple[str, str]] | None) -> None:
         super().changed(told)
-        self.notices += 1
+        self.heard += 1
         if told is None:
-            self.lost = self.notices
+            self.lost = self.heard
         for _, organisation in told or ():
-            self.changes_of[organisation] = self.notices
+            self.changes_of[organisation] = self.heard
         if told is None or any(context in OWNERS for context, _ in told):
             self.lookups.forget()
 
-    def changed_since(self, organisation: str, notices: int) -> bool:
+    def changed_since(self, organisation: str, heard: int) -> bool:
         """Whether the organisation recorded anything (or may have) after so many notices."""
-        return max(self.lost, self.changes_of.get(organisation, 0)) > notices
+        return max(self.lost, self.changes_of.get(organisation, 0)) > heard
 
     async def ask(
         self,
@@ -124,7 +124,7 @@ class Gateway(Commands):
             async with self.read(organisation) as db:
                 return await query(db)
 
-        return await (self.lookups.ask(question, look) if self.listening else look())
+        return await (self.lookups.ask(question, look) if self.notices.listening else look())
 
     async def api_key(self, secret: str) -> Row | None:
         """The live API key that is this secret, of any dialect."""

@@ -51,7 +51,7 @@ class Lasting:
         self.places: set[tuple[str, bytes]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "GET" or not self.gateway.listening:
+        if scope["type"] != "http" or scope["method"] != "GET" or not self.gateway.notices.listening:
             await self.app(scope, receive, send)
         elif (scope["path"], scope["query_string"]) in self.places and (kept := await self.found(scope)) is not None:
             LASTING.labels("kept").inc()
@@ -75,7 +75,7 @@ class Lasting:
 
     async def answered(self, scope: Scope, receive: Receive, send: Send) -> None:
         """By the surface; kept when it was a whole answer of one of the routes."""
-        at, until, parts = self.gateway.notices, self.clock() + SECONDS, []
+        at, until, parts = self.gateway.heard, self.clock() + SECONDS, []
 
         async def heard(message: Message) -> None:
             parts.append({**message})  # what is sent is added to on its way out

@@ -65,9 +65,9 @@ class WorkerCommands(Commands):
 
     news: asyncio.Event
 
-    def on_recorded(self, _connection: Any, _pid: int, _channel: str, payload: str) -> None:
-        super().on_recorded(_connection, _pid, _channel, payload)
-        if '"analysis"' in payload:
+    def changed(self, told: set[tuple[str, str]] | None) -> None:
+        super().changed(told)
+        if told is None or any(context == "analysis" for context, _ in told):
             self.news.set()
 
     async def start(self) -> None:

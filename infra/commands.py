@@ -7,26 +7,22 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import asyncpg
-import orjson
-import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from infra import kafka, postgres
+from infra.notices import LOOK, Notices, Outcome
 from infra.settings import Settings
 from infra.telemetry import trace_headers
 from schemas import registry
 from schemas.base import Command, Envelope, Fact, storable
 
-log = structlog.get_logger()
 Result = TypeVar("Result")
 WAIT = 2.0
 """Seconds that a caller waits for an outcome and its row."""
 UNSTORABLE = "Text holds the character U+0000, which cannot be stored."
 PROBE = 2.0
 """Seconds between questions whether Kafka is there: while it is not, a write is refused at once."""
-LOOK = 0.25
-"""Seconds after which the tables are asked, in case a notice was lost."""
 BUSY, GATHER = 8, 0.00025
 """With so many commands under way, those of a moment go out together, a moment of so many seconds for each under way:
 one request to Kafka, not one each."""
@@ -90,18 +86,17 @@ class Commands:
         self.size = size
         self.producer: AIOKafkaProducer | None = None
         self.pool: postgres.Pool
-        self.listening = False
         self.reachable = False
-        self.outcomes: dict[str, asyncio.Future[list[Any]]] = {}
-        self.recorded: dict[tuple[str, str], list[asyncio.Future[int]]] = {}
+        self.notices = Notices(self.dsn, self.changed)
         self.changes: set[asyncio.Event] = set()
         self.tasks: list[asyncio.Task[None]] = []
         self.departure: asyncio.Event | None = None
 
     async def start(self) -> None:
         """Opens the pool; producer and listener connect when their servers are there."""
-        self.pool = await postgres.pool(self.dsn, size=self.size)
-        self.tasks = [asyncio.create_task(self.keep_listening()), asyncio.create_task(self.keep_producing())]
+        self.pool = self.notices.pool = await postgres.pool(self.dsn, size=self.size)
+        kept = self.notices.listen(), self.notices.look(), self.keep_producing()
+        self.tasks = [asyncio.create_task(work) for work in kept]
 
     async def stop(self) -> None:
         for task in self.tasks:
@@ -113,7 +108,7 @@ class Commands:
 
     def parts(self) -> dict[str, str]:
         """What `/readyz` says."""
-        return {"kafka": "ok" if self.reachable else "away", "postgres": "ok" if self.listening else "away"}
+        return {"kafka": "ok" if self.reachable else "away", "postgres": "ok" if self.notices.listening else "away"}
 
     async def keep_producing(self) -> None:
         while self.producer is None:
@@ -127,42 +122,6 @@ class Commands:
         while True:
             self.reachable = await listens(self.settings.kafka.bootstrap)
             await asyncio.sleep(PROBE if self.reachable else LOOK)
-
-    async def keep_listening(self) -> None:
-        """Holds one connection for notices; a lost one is made again (what was missed meanwhile is looked up)."""
-        while True:
-            try:
-                connection = await asyncpg.connect(self.dsn)
-            except postgres.AWAY:
-                await asyncio.sleep(0.5)
-                continue
-            lost = asyncio.Event()
-            connection.add_termination_listener(lambda _c, lost=lost: lost.set())
-            try:
-                await connection.add_listener("outcomes", self.on_outcomes)
-                await connection.add_listener("recorded", self.on_recorded)
-                self.changed(None)
-                self.listening = True
-                await lost.wait()
-            except postgres.AWAY:
-                pass
-            finally:
-                self.listening = False
-                connection.terminate()
-
-    def on_outcomes(self, _connection: Any, _pid: int, _channel: str, payload: Any) -> None:
-        for outcome in orjson.loads(payload):
-            future = self.outcomes.get(outcome[0])
-            if future is not None and not future.done():
-                future.set_result(outcome)
-
-    def on_recorded(self, _connection: Any, _pid: int, _channel: str, payload: Any) -> None:
-        told = orjson.loads(payload)
-        for context, stream, version, _ in told:
-            for future in self.recorded.get((context, stream), ()):
-                if not future.done():
-                    future.set_result(version)
-        self.changed({(context, organisation) for context, _, _, organisation in told})
 
     def changed(self, _told: set[tuple[str, str]] | None) -> None:
         """These contexts recorded something of these organisations; None: notices may have been lost."""
@@ -194,90 +153,29 @@ class Commands:
 
         Errors: Refused; Pending after `wait` seconds; Unavailable.
         """
-        loop = asyncio.get_running_loop()
-        outcome = self.outcomes.setdefault(meta.id, loop.create_future())
-        place = (command.CONTEXT, meta.stream)
-        recorded: asyncio.Future[int] = loop.create_future()
-        self.recorded.setdefault(place, []).append(recorded)
-        try:
-            if len(self.outcomes) > BUSY:
+        with self.notices.waiter(command.CONTEXT, meta) as waiter:
+            if len(self.notices.commands) > BUSY:
                 await self.together()
             await self.send(command, meta)
-            async with asyncio.timeout(wait):
-                done = judged(await self.settled(outcome, lambda: self.find_outcome(meta)))
-                if done.events == 0 or not (recorded.done() and recorded.result() >= done.version):
-                    await self.until_recorded(place, meta.organisation, done, recorded)
-                return done
-        except TimeoutError:
-            raise Pending(meta.id, meta.stream) from None
-        finally:
-            self.outcomes.pop(meta.id, None)
-            self.forget(place, recorded)
+            try:
+                async with asyncio.timeout(wait):
+                    done = judged(await waiter.outcome)
+                    await self.notices.until_recorded(waiter, done.version, told=done.events > 0)
+            except TimeoutError:
+                raise Pending(meta.id, meta.stream) from None
+            return done
 
     async def together(self) -> None:
         """Waits for the next common departure."""
         if self.departure is None:
             self.departure = asyncio.Event()
-            asyncio.get_running_loop().call_later(GATHER * len(self.outcomes), self.depart)
+            asyncio.get_running_loop().call_later(GATHER * len(self.notices.commands), self.depart)
         await self.departure.wait()
 
     def depart(self) -> None:
         if self.departure is not None:
             self.departure.set()
             self.departure = None
-
-    def forget(self, place: tuple[str, str], future: asyncio.Future[int]) -> None:
-        waiting = self.recorded.get(place, [])
-        if future in waiting:
-            waiting.remove(future)
-        if not waiting:
-            self.recorded.pop(place, None)
-
-    async def settled(
-        self, future: asyncio.Future[Result], look: Callable[[], Awaitable[Result | None]], pause: float = LOOK
-    ) -> Result:
-        """The notice, or what a look at the tables finds when the notice was lost."""
-        while True:
-            done, _ = await asyncio.wait({future}, timeout=pause)
-            if done:
-                return future.result()
-            try:
-                found = await look()
-            except postgres.AWAY:
-                continue
-            if found is not None:
-                return found
-
-    async def find_outcome(self, meta: Envelope) -> list[Any] | None:
-        """As the notice has it; an outcome of another request under the same key is a refusal."""
-        row = await self.pool.fetchrow(
-            """select command, context, stream, version, events,
-                      case when fingerprint = $2 then code else 'idempotency.mismatch' end, detail, field
-               from streams.outcomes where command = $1""",
-            meta.id,
-            meta.fingerprint,
-        )
-        return None if row is None else list(row)
-
-    async def until_recorded(
-        self, place: tuple[str, str], organisation: str, done: Done, first: asyncio.Future[int]
-    ) -> None:
-        """Waits until the projection is at the command's version. With no event there is no notice: look at once."""
-
-        async def look() -> int | None:
-            version = await self.version(place, organisation)
-            return version if version >= done.version else None
-
-        if done.events == 0 and await look() is not None:
-            return
-        if await self.settled(first, look) < done.version:
-            await self.settled(asyncio.get_running_loop().create_future(), look, 0.01)
-
-    async def version(self, place: tuple[str, str], organisation: str) -> int:
-        context, stream = place
-        sql = f"select version from {context}.versions where organisation = $1 and stream = $2"
-        found = await self.pool.fetchval(sql, organisation, stream)
-        return found or 0
 
     def read(self, organisation: str) -> Reading:
         """Reads under row-level security.
@@ -328,7 +226,7 @@ async def listens(bootstrap: str) -> bool:
     return False
 
 
-def judged(outcome: list[Any]) -> Done:
+def judged(outcome: Outcome) -> Done:
     command, context, stream, version, events, code, detail, field = outcome
     if code is not None:
         raise Refused(code, detail, field)

@@ -12,7 +12,7 @@ LIMIT = 7_500
 
 
 def outcome(o: Any) -> list[Any]:
-    return [o.command, o.context, o.stream, o.version, o.events, o.code, o.detail, o.field]
+    return [o.command, o.context, o.stream, o.version, o.events, o.code, o.detail, o.field, o.fingerprint]
 
 
 def recorded(context: str, e: Any) -> list[Any]:
