@@ -285,8 +285,9 @@ async def put_aside(
         "high": ms(wanted.end) if wanted.end else ms(when(rows.SANE_MS[1])),
     }
     page = f"select * {ASIDE} order by received desc, id limit {{limit:UInt32}} offset {{offset:UInt32}}"
-    found = await stores.rows(page, wanted.organisation, **bound, limit=limit, offset=offset)
+    # counted first: what comes in between is on the page and not yet in the count, never the other way round
     (total,) = await stores.rows(f"select count() as n {ASIDE}", wanted.organisation, **bound)
+    found = await stores.rows(page, wanted.organisation, **bound, limit=limit, offset=offset)
     return found, total["n"]
 
 
