@@ -17,7 +17,7 @@ LOOK = 0.25
 """Seconds after which the tables are asked for all that is waited for, in case a notice was lost."""
 Outcome = list[Any]
 """As `notify.outcome` has it."""
-FINGERPRINT, CODE = -1, 5
+FINGERPRINT, CODE, MISMATCH = -1, 5, "idempotency.mismatch"
 
 
 class Waiter:
@@ -33,11 +33,13 @@ class Waiter:
         self.seen, self.wanted = 0, 0
 
     def told(self, outcome: Outcome) -> None:
-        """What came of the command; of another request under the same key it is a refusal."""
-        if not self.outcome.done():
-            other = outcome[FINGERPRINT] not in ("", self.request.fingerprint)
-            code = "idempotency.mismatch" if other else outcome[CODE]
-            self.outcome.set_result([*outcome[:CODE], code, *outcome[CODE + 1 : FINGERPRINT]])
+        """What came of the command. What was done for another request under the same key is a refusal for this one;
+        the other's refusal for that is nothing to this one."""
+        other = outcome[FINGERPRINT] != self.request.fingerprint
+        if self.outcome.done() or (other and outcome[CODE] == MISMATCH):
+            return
+        code = MISMATCH if other else outcome[CODE]
+        self.outcome.set_result([*outcome[:CODE], code, *outcome[CODE + 1 : FINGERPRINT]])
 
     def shown(self, version: int) -> None:
         """The projection has come to this version of the stream."""

@@ -16,7 +16,6 @@ from infra.settings import Settings
 from projections import runner
 from projections.rows import Projection
 from projections.runner import readable
-from schemas import registry
 from schemas.telemetry.messages import Judgement
 
 SUFFIX = "__then"
@@ -74,8 +73,10 @@ def stretches(
     found: dict[int, list[tuple[int, Positions]]] = {}
     for each in told:
         for name, first in each.first.items():
-            before = [known for known in found.get(int(name), []) if known[0] < first]
-            found[int(name)] = [*before, (first, each.positions)]
+            known = found.setdefault(int(name), [])
+            while known and known[-1][0] >= first:
+                known.pop()
+            known.append((first, each.positions))
     parts = [part for place in ends for part in cut(place, begins[place], ends[place], found.get(place.partition, []))]
     return sorted(parts, key=lambda part: reach(part.positions))
 
@@ -96,11 +97,12 @@ def reach(positions: Positions | None) -> float:
 
 async def judgements(settings: Settings) -> list[Judgement]:
     """Every judgement on the log."""
-    found: list[Any] = []
+    found: list[Judgement] = []
     async for batch in history(settings, [Judgement.TOPIC]):
         if not batch:
             break
-        found += [registry.decode(message.value).body for message in batch]
+        bodies = [record.received.body for message in batch if (record := readable(message)) is not None]
+        found += [body for body in bodies if isinstance(body, Judgement)]
     return found
 
 

@@ -32,9 +32,9 @@ async def rebuild(settings: Settings, name: str) -> None:
     past = asof.Past(settings, [PROJECTIONS[context] for context in lane.judged_by]) if lane.judged_by else None
     await writer.open()
     await source.start()
+    if past:
+        await past.open()
     try:
-        if past:
-            await past.open()
         for table in lane.tables:
             await writer.stores.command(f"drop table if exists {table}{SUFFIX}")
             await writer.stores.command(f"create table {table}{SUFFIX} as {table}")

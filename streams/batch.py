@@ -151,7 +151,8 @@ def again(known: Outcome, envelope: Envelope) -> Outcome:
     """The first answer again, unless the same key came with another request."""
     if known.fingerprint == envelope.fingerprint:
         return known
-    return Outcome(known.command, known.context, known.stream, known.version, 0, "idempotency.mismatch")
+    place = known.command, known.context, known.stream, known.version
+    return Outcome(*place, 0, "idempotency.mismatch", fingerprint=envelope.fingerprint)
 
 
 def refused(envelope: Envelope, key: Key, stream: Stream, refusal: Refusal) -> Outcome:

@@ -62,6 +62,14 @@ async def test_the_outcome_of_another_request_under_the_key_is_a_refusal(
         assert [(await one.outcome)[5] for one in (first, second)] == [None, code]
 
 
+async def test_another_s_refusal_is_nothing_to_the_first(notices: Notices) -> None:
+    with notices.waiter("records", asked("x")) as first, notices.waiter("records", asked("y")) as second:
+        decided(notices, "idempotency.mismatch", fingerprint="y")
+        assert (first.outcome.done(), (await second.outcome)[5]) == (False, "idempotency.mismatch")
+        decided(notices, fingerprint="x")
+        assert (await first.outcome)[5] is None
+
+
 async def test_only_the_version_of_the_own_stream_counts(notices: Notices, waiter: Waiter) -> None:
     waiting = asyncio.create_task(notices.until_recorded(waiter, 2, told=True))
     written(notices, 1)
