@@ -19,6 +19,8 @@ from infra.settings import Settings
 
 log = structlog.get_logger()
 Result = TypeVar("Result")
+UNASSIGNED = 60.0
+"""Seconds that a worker waits for its partitions."""
 BATCH = 200
 GATHER = 0.005
 """Seconds that a batch under load waits for more."""
@@ -49,8 +51,24 @@ class App(faust.App):
         self.task(work)
 
     def when_assigned(self, call: Callable[..., Awaitable[None]]) -> None:
-        """Calls when partitions have been assigned to this worker."""
-        self.on_partitions_assigned.connect(call, weak=False)
+        """Calls when partitions have been assigned to this worker. One that has none in time ends, for supervision to
+        start it again: on a busy machine aiokafka's coordinator can die at the start, and nothing tells of it."""
+        assigned = asyncio.Event()
+
+        async def receive(*args: Any, **kwargs: Any) -> None:
+            assigned.set()
+            await call(*args, **kwargs)
+
+        async def watch() -> None:
+            try:
+                async with asyncio.timeout(UNASSIGNED):
+                    await assigned.wait()
+            except TimeoutError:
+                log.error("no partitions were assigned", seconds=UNASSIGNED)
+                os._exit(1)
+
+        self.on_partitions_assigned.connect(receive, weak=False)
+        self.background(watch)
 
 
 def app(settings: Settings, process: str) -> App:
