@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -47,10 +48,21 @@ SURFACES: tuple[tuple[str, Callable[[State], FastAPI]], ...] = (
     ("/api", acusight.build),
 )
 """Mounted in this order; the first that fits answers: `/api/v0`, `/api/v1`, then `/api`."""
+DIALECTS = {
+    "nx": re.compile("/(cpt|dev|cdb|authorize)"),
+    "noxovision": re.compile("/api/v0"),
+    "iot": re.compile("/api/(v1|v3|schemas)"),
+    "acusight": re.compile("/api"),
+}
 
 
-class RequestId:
-    """Gives every request an id: in the answer, in every log line of it."""
+def dialect(path: str) -> str:
+    """Whose path it is, for metrics."""
+    return next((name for name, own in DIALECTS.items() if own.match(path)), "none")
+
+
+class Observed:
+    """Gives every request an id, in the answer and in every log line of it; counts and times them."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -59,16 +71,19 @@ class RequestId:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")[:128]
+        begin, headers = time.perf_counter(), dict(scope["headers"])
+        given = headers.get(b"x-request-id", b"").decode("latin-1")[:128]
         id = given if given.isprintable() and given else new_id()
         scope.setdefault("state", {})["request_id"] = id
 
         async def named(message: Message) -> None:
             if message["type"] == "http.response.start":
+                told = telemetry.REQUEST.labels(dialect(scope["path"]), message["status"])
+                told.observe(time.perf_counter() - begin)
                 message["headers"] = [*message["headers"], (b"x-request-id", id.encode("latin-1"))]
             await send(message)
 
-        parent = dict(scope["headers"]).get(b"traceparent")
+        parent = headers.get(b"traceparent")
         with (
             structlog.contextvars.bound_contextvars(request=id),
             telemetry.span(f"{scope['method']} {scope['path']}", {"traceparent": parent.decode()} if parent else None),
@@ -93,7 +108,7 @@ def create(config: settings.Settings | None = None) -> Starlette:
     surfaces = [Mount(prefix, build(state)) for prefix, build in SURFACES]
     doors = [*nx.identity_routes(state), iot.mounted(state), *surfaces, Mount("", operations(state))]
     take_line_breaks(doors)
-    return Starlette(routes=doors, lifespan=lifespan, middleware=[Middleware(RequestId)])
+    return Starlette(routes=doors, lifespan=lifespan, middleware=[Middleware(Observed)])
 
 
 def take_line_breaks(routes: list[BaseRoute]) -> None:

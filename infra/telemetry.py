@@ -41,6 +41,12 @@ BATCH = Histogram(
 TASKS = Counter("sightlog_analysis_tasks_total", "Analysis tasks ended", ["kind", "ended"])
 TASK_SECONDS = Histogram("sightlog_analysis_task_seconds", "Time of one analysis task", ["kind"])
 DEAD_LETTERS = Counter("sightlog_dead_letters_total", "Messages put aside", ["topic", "reason"])
+REQUEST = Histogram(
+    "sightlog_request_seconds",
+    "Time until a request was answered",
+    ["dialect", "status"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5),
+)
 LASTING = Counter("sightlog_lasting_answers_total", "Answers that hold for a while, by how they came", ["came"])
 STOPPED = Gauge("sightlog_projection_stopped", "1 while a projection stands still", ["projection"])
 

@@ -63,6 +63,25 @@ def test_what_they_use_is_told_of_all(api: Api) -> None:
         assert api.asked()["process_resident_memory_bytes"] > memory / 1.5, "more than one of two"
 
 
+def test_requests_are_counted_by_dialect_and_status(api: Api) -> None:
+    with httpx.Client(base_url=api.url, trust_env=False, timeout=30) as anybody:
+        paths = {
+            "/cpt/functions": "nx",
+            "/api/v0/jobs": "noxovision",
+            "/api/v1/sites": "iot",
+            "/api/nothing": "acusight",
+        }
+        statuses = {dialect: str(anybody.get(path).status_code) for path, dialect in paths.items()}
+    text = httpx.get(f"{api.url}/metrics", timeout=30, trust_env=False).text
+    (family,) = [f for f in text_string_to_metric_families(text) if f.name == "sightlog_request_seconds"]
+    counts = {
+        (sample.labels["dialect"], sample.labels["status"]): sample.value
+        for sample in family.samples
+        if sample.name.endswith("_count")
+    }
+    assert {place: counts.get(place) for place in statuses.items()} == dict.fromkeys(statuses.items(), 1.0)
+
+
 def test_what_any_of_them_counted_is_told_by_each(api: Api) -> None:
     folder = api.settings.var / "metrics" / "api-of-two"
     for count in (3, 4):

@@ -6,11 +6,11 @@ import httpx
 import pytest
 from fastapi import FastAPI, Request, Response
 
-from api.app import RequestId
+from api.app import Observed
 from api.auth import Caller
 from api.gateway import Gateway
 from api.lasting import SECONDS, Lasting
-from api.lookups import Lookups
+from infra.settings import Settings
 
 
 class World:
@@ -21,11 +21,8 @@ class World:
         self.asked = 0
         self.now = 0.0
         self.revoked = False
-        self.gateway = Gateway.__new__(Gateway)
-        self.gateway.notices, self.gateway.lost, self.gateway.changes_of = 0, 0, {}
-        self.gateway.changes = set()
-        self.gateway.lookups = Lookups()
-        self.gateway.listening = True
+        self.gateway = Gateway(Settings())
+        self.gateway.notices.listening = True
         app = FastAPI()
 
         async def answer(request: Request) -> Response:
@@ -35,7 +32,7 @@ class World:
 
         app.get("/lasting", name="get_lasting")(answer)
         app.get("/fleeting", name="get_fleeting")(answer)
-        door = RequestId(
+        door = Observed(
             Lasting(app, self.gateway, self.known, PermissionError, {"get_lasting"}, clock=lambda: self.now)
         )
         self.client = httpx.AsyncClient(
@@ -81,7 +78,7 @@ async def test_a_lost_connection_forgets_everything(world: World) -> None:
 
 
 async def test_while_no_notices_come_nothing_is_kept(world: World) -> None:
-    world.gateway.listening = False
+    world.gateway.notices.listening = False
     await world.get()
     world.row = 1
     assert await world.get() == "1"
