@@ -10,9 +10,9 @@ from obstore.exceptions import BaseError
 
 from inference.conversions import Converter
 from inference.exporting import Exporter
-from inference.leases import WorkerCommands
 from inference.worker import Analyst
 from infra import settings, telemetry, worker
+from infra.commands import Awake
 from infra.objects import Objects
 from schemas import registry
 from schemas.analysis import keys
@@ -29,7 +29,7 @@ class Process:
     def __init__(self, config: settings.Settings) -> None:
         self.config = config
         self.objects = Objects(config)
-        self.commands = WorkerCommands(config)
+        self.commands = Awake(config, "analysis")
         self.analyst = Analyst(config, self.commands, self.objects)
         self.converter = Converter(self.commands, self.analyst.files, self.analyst.name)
         self.exporter = Exporter(config, self.commands, self.objects, self.analyst.name)

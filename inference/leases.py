@@ -11,7 +11,7 @@ import msgspec
 import structlog
 from obstore.exceptions import BaseError
 
-from infra.commands import Commands, Pending, Refused, Unavailable
+from infra.commands import Awake, Pending, Refused, Unavailable
 from infra.postgres import AWAY, Row
 from infra.telemetry import span
 from projections.analysis import queries
@@ -60,25 +60,10 @@ class Held(msgspec.Struct, eq=False):
         return span(name, {"traceparent": self.traceparent})
 
 
-class WorkerCommands(Commands):
-    """`Commands` that also says when anything of analysis was recorded: there may be a task to take."""
-
-    news: asyncio.Event
-
-    def changed(self, told: set[tuple[str, str]] | None) -> None:
-        super().changed(told)
-        if told is None or any(context == "analysis" for context, _ in told):
-            self.news.set()
-
-    async def start(self) -> None:
-        self.news = asyncio.Event()
-        await super().start()
-
-
 class Leases:
     """The leases of one worker."""
 
-    def __init__(self, commands: WorkerCommands, worker: str) -> None:
+    def __init__(self, commands: Awake, worker: str) -> None:
         self.commands = commands
         self.worker = worker
         self.held: dict[str, Held] = {}

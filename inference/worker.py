@@ -11,12 +11,12 @@ from typing import Any
 
 import structlog
 
-from inference.leases import Held, Leases, WorkerCommands
+from inference.leases import Held, Leases
 from inference.pool import Child, Crashed
 from inference.speed import figures
 from inference.store import MODELS, Files
 from inference.work import Figures, File, Work
-from infra.commands import Pending, Refused, Unavailable
+from infra.commands import Awake, Pending, Refused, Unavailable
 from infra.objects import Objects
 from infra.postgres import AWAY
 from infra.settings import Settings
@@ -40,7 +40,7 @@ def name_of(settings: Settings) -> str:
 class Analyst:
     """The worker of one process: so many slots, each with a child."""
 
-    def __init__(self, settings: Settings, commands: WorkerCommands, objects: Objects) -> None:
+    def __init__(self, settings: Settings, commands: Awake, objects: Objects) -> None:
         self.settings = settings.inference
         self.name = name_of(settings)
         self.commands = commands

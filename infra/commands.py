@@ -123,7 +123,7 @@ class Commands:
             self.reachable = await listens(self.settings.kafka.bootstrap)
             await asyncio.sleep(PROBE if self.reachable else LOOK)
 
-    def changed(self, _told: set[tuple[str, str]] | None) -> None:
+    def changed(self, told: set[tuple[str, str]] | None) -> None:
         """These contexts recorded something of these organisations; None: notices may have been lost."""
         for change in self.changes:
             change.set()
@@ -210,6 +210,20 @@ class Commands:
                     continue
         finally:
             self.changes.discard(changed)
+
+
+class Awake(Commands):
+    """`Commands` that also sets `news` when anything of one context was recorded: there may be something to do."""
+
+    def __init__(self, settings: Settings, context: str, size: int = 8) -> None:
+        super().__init__(settings, size=size)
+        self.context = context
+        self.news = asyncio.Event()
+
+    def changed(self, told: set[tuple[str, str]] | None) -> None:
+        super().changed(told)
+        if told is None or any(context == self.context for context, _ in told):
+            self.news.set()
 
 
 async def listens(bootstrap: str) -> bool:

@@ -21,7 +21,7 @@ from mode import Service
 from obstore.exceptions import BaseError
 
 from infra import kafka, postgres, settings, telemetry, vault, worker
-from infra.commands import Commands
+from infra.commands import Awake
 from infra.objects import Objects
 from streams.webhooks import plan, queue, report, retention
 from streams.webhooks.addresses import Fault, Policy, check
@@ -46,18 +46,6 @@ AWAY_PAUSE = 1.0
 DRAIN = 5.0
 
 
-class Log(Commands):
-    """The way to the log, which says when there may be something to send."""
-
-    def __init__(self, config: settings.Settings) -> None:
-        super().__init__(config, size=6)
-        self.news = asyncio.Event()
-
-    def on_recorded(self, connection: Any, pid: int, channel: str, payload: str) -> None:
-        if '"webhooks"' in payload:
-            self.news.set()
-
-
 class Deliveries(Service):
     """Claims, sends, reports."""
 
@@ -65,7 +53,7 @@ class Deliveries(Service):
         super().__init__()
         self.config = config
         self.life = config.process
-        self.link = Log(config)
+        self.link = Awake(config, "webhooks", size=6)
         self.vault = vault.open_vault(config)
         self.bodies = Bodies(Objects(config))
         self.policy = policy(config)

@@ -17,6 +17,10 @@ from streams.decision import Timer
 pytestmark = pytest.mark.stack
 
 
+async def version(log: Commands, stream: str) -> int:
+    return int(await log.pool.fetchval("select version from records.versions where stream = $1", stream))
+
+
 async def test_a_due_row_becomes_a_command_once(log: Commands, settings: Settings, organisation: str) -> None:
     id = new_id()
     await log.submit(
@@ -27,10 +31,10 @@ async def test_a_due_row_becomes_a_command_once(log: Commands, settings: Setting
     async with log.pool.acquire() as db:
         await store.save_timers(db, (), [row])
     async with asyncio.timeout(10):
-        while await log.version(("records", id), organisation) < 2:
+        while await version(log, id) < 2:
             await asyncio.sleep(0.05)
     assert await log.pool.fetchval("select count(*) from streams.timers where stream = $1", id) == 0
     async with log.pool.acquire() as db:
         await store.save_timers(db, (), [row])
     await asyncio.sleep(1.5)
-    assert await log.version(("records", id), organisation) == 2
+    assert await version(log, id) == 2

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from infra.commands import Awake
 from infra.notices import Notices, Waiter
 from infra.notify import outcome, packed, recorded
+from infra.settings import Settings
 from schemas.base import Envelope, asking
 from streams.store import Outcome
 
@@ -92,3 +94,11 @@ async def test_nobody_is_kept_who_waits_no_more(notices: Notices, changes: Chang
     assert (notices.commands, notices.streams) == ({}, {})
     written(notices, 1)
     assert changes == [{("records", "o")}]
+
+
+async def test_news_of_one_context_wakes() -> None:
+    link = Awake(Settings(), "webhooks")
+    for told, woken in (({("records", "o")}, False), ({("records", "o"), ("webhooks", "o")}, True), (None, True)):
+        link.news.clear()
+        link.changed(told)
+        assert link.news.is_set() == woken
