@@ -10,7 +10,7 @@ import asyncpg
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from infra import kafka, postgres
+from infra import kafka, postgres, reach
 from infra.notices import LOOK, Notices, Outcome
 from infra.settings import Settings
 from infra.telemetry import trace_headers
@@ -120,7 +120,7 @@ class Commands:
                 await producer.stop()
                 await asyncio.sleep(0.5)
         while True:
-            self.reachable = await listens(self.settings.kafka.bootstrap)
+            self.reachable = await reach.listens(self.settings.kafka.bootstrap)
             await asyncio.sleep(PROBE if self.reachable else LOOK)
 
     def changed(self, told: set[tuple[str, str]] | None) -> None:
@@ -224,20 +224,6 @@ class Awake(Commands):
         super().changed(told)
         if told is None or any(context == self.context for context, _ in told):
             self.news.set()
-
-
-async def listens(bootstrap: str) -> bool:
-    """Whether any bootstrap server takes a connection."""
-    for server in bootstrap.split(","):
-        host, _, port = server.strip().rpartition(":")
-        try:
-            async with asyncio.timeout(2):
-                _, writer = await asyncio.open_connection(host, int(port))
-        except (OSError, TimeoutError):
-            continue
-        writer.close()
-        return True
-    return False
 
 
 def judged(outcome: Outcome) -> Done:

@@ -6,7 +6,7 @@ import logging
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -31,6 +31,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
+from infra import reach
 from infra.settings import Settings
 
 COMMANDS = Counter("sightlog_commands_total", "Commands decided", ["context", "outcome"])
@@ -155,14 +156,17 @@ def past(name: str, begin: float, seconds: float) -> None:
         trace.get_tracer("sightlog").start_span(name, start_time=start).end(start + int(seconds * 1e9))
 
 
-async def serve_metrics(settings: Settings, process: str, ready: Ready) -> web.AppRunner:
-    """`/metrics`, `/healthz` and `/readyz` (503 while a part is unwell, naming it) on the process's own port."""
+async def serve_metrics(
+    settings: Settings, process: str, ready: Ready, needs: Collection[str] = ("kafka", "postgres")
+) -> web.AppRunner:
+    """`/metrics`, `/healthz` and `/readyz` (503 while a part is unwell, naming it) on the process's own port. `needs`:
+    servers without which it only waits."""
 
     async def shown(_: web.Request) -> web.Response:
         return web.Response(body=metrics(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def readyz(_: web.Request) -> web.Response:
-        parts = dict(ready())
+        parts = {**await reach.parts(settings, needs), **ready()}
         well = all(state == "ok" for state in parts.values())
         return web.json_response({"ready": well, "parts": parts}, status=200 if well else 503)
 

@@ -37,7 +37,7 @@ class Process:
         self.producer: AIOKafkaProducer
 
     async def open(self) -> None:
-        await telemetry.serve_metrics(self.config, "projections", self.parts)
+        await telemetry.serve_metrics(self.config, "projections", self.parts, ("kafka", "postgres", "clickhouse"))
         self.producer = kafka.producer(self.config)
         await worker.patiently(self.producer.start, (KafkaError, OSError), "kafka")
         self.pool = await postgres.pool(self.config.postgres.service, size=8)

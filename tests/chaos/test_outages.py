@@ -10,11 +10,12 @@ import pytest
 
 from infra.commands import Commands
 from infra.local import supervisor
-from infra.settings import Settings
+from infra.settings import LOOPBACK, Settings
 from tests.chaos import load, world
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(300)]
 OURS = ("streams", "projections", "inference", "deliveries", "api")
+SERVERS = {"kafka", "postgres"}
 AWAY = 6.0
 """Seconds that a part stays away."""
 
@@ -51,6 +52,7 @@ async def test_it_waits_in_place_and_catches_up(
         async with away(settings, part):
             await asyncio.sleep(AWAY / 2)
             await BEHAVIOUR[part](client)
+            assert await unwell(settings) == {"streams": SERVERS & {part}, "projections": {part}}
             await asyncio.sleep(AWAY / 2)
 
         async def well() -> bool:
@@ -68,6 +70,16 @@ async def test_it_waits_in_place_and_catches_up(
     truth = await world.agreed(settings, org, world.CONTEXTS)
     load.check(promises, truth, await world.on_the_log(settings, org, world.CONTEXTS))
     assert {name: world.pid_of(settings, name) for name in OURS} == pids, "no process had to be started again"
+
+
+async def unwell(settings: Settings) -> dict[str, set[str]]:
+    """What the workers say that they wait for."""
+    found = {}
+    async with httpx.AsyncClient(trust_env=False) as anybody:
+        for process in ("streams", "projections"):
+            answer = await anybody.get(f"http://{LOOPBACK}:{getattr(settings.metrics, process)}/readyz")
+            found[process] = {name for name, state in answer.json()["parts"].items() if state != "ok"}
+    return found
 
 
 async def without_kafka(client: httpx.AsyncClient) -> None:
