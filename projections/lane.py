@@ -34,6 +34,9 @@ MESSAGES = 400
 PATIENCE = 60.0
 """Seconds for what a batch asked for; after that it is written as things stand."""
 LOOK_AGAIN, ASK_AGAIN = 0.05, 2.0
+FETCH_WAIT = 250
+"""Milliseconds that a fetch of partitions without news takes. aiokafka asks a broker for one thing at a time, so for as
+long a busy partition may wait for its next chunk."""
 STORES_AWAY = (OperationalError, *postgres.AWAY)
 KAFKA_AWAY = (KafkaError, OSError)
 STATES: dict[str, str] = {}
@@ -49,9 +52,8 @@ def states() -> dict[str, str]:
     return {f"lane {name}": STATES.get(name, "starting") for name in LANES}
 
 
-def consumer(settings: Settings, wait: int = 5_000, **options: Any) -> AIOKafkaConsumer:
-    """A consumer of raw bytes that commits only when told. `wait`: milliseconds that a fetch of places without news
-    takes, in which no other is asked for."""
+def consumer(settings: Settings, wait: int = FETCH_WAIT, **options: Any) -> AIOKafkaConsumer:
+    """A consumer of raw bytes that commits only when told."""
     return AIOKafkaConsumer(
         **kafka.connection(settings),
         enable_auto_commit=False,
