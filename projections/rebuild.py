@@ -50,12 +50,22 @@ async def rebuild_projection(settings: Settings, projection: Projection) -> None
             if batch := [record for message in messages if (record := runner.readable(message)) is not None]:
                 async with service.transaction():
                     await runner.write(service, projection, batch, beside)
-            if not messages and (swapped := await swap(owner, projection, live, beside)):
+            if messages:
+                continue
+            await analyze(owner, beside)
+            if swapped := await swap(owner, projection, live, beside):
                 break
         log.info("projection rebuilt", projection=live, swapped=swapped)
     finally:
         await owner.close()
         await service.close()
+
+
+async def analyze(owner: postgres.Connection, schema: str) -> None:
+    """Tables without statistics are read by whichever index comes first: a point read went through every row of its
+    organisation, until autovacuum came by."""
+    for row in await owner.fetch("select tablename from pg_tables where schemaname = $1", schema):
+        await owner.execute(f"analyze {schema}.{row['tablename']}")
 
 
 async def swap(owner: postgres.Connection, projection: Projection, live: str, shadow: str) -> bool:
