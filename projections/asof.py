@@ -20,8 +20,8 @@ from schemas.telemetry.messages import Judgement
 
 SUFFIX = "__then"
 """Behind the name of a context: the schema with its tables as they were."""
-FETCH_WAIT = 20
-"""Milliseconds: who reads one partition after the other waits for no fetch of those that are at their end."""
+FETCH_WAIT = 0.02
+"""Seconds: who reads one partition after the other waits for no fetch of those that are at their end."""
 Positions = Mapping[str, tuple[int, ...]]
 """The next offset of each partition, by topic of events. Those of one database are ordered: later ones have all that
 earlier ones have."""
@@ -113,7 +113,7 @@ class Past:
         self.settings = settings
         self.projections = {f"{projection.name}.events": projection for projection in projections}
         self.consumer = AIOKafkaConsumer(
-            **kafka.connection(settings), enable_auto_commit=False, fetch_max_wait_ms=FETCH_WAIT
+            **kafka.connection(settings), enable_auto_commit=False, fetch_max_wait_ms=int(FETCH_WAIT * 1e3)
         )
         self.owner: postgres.Connection
         self.service: postgres.Connection

@@ -84,7 +84,11 @@ class Read(msgspec.Struct, frozen=True):
 class Lane(msgspec.Struct, frozen=True):
     """One lane: what it reads and the pure `frames(batch, known)`; `known(db, batch, suffix)` asks Postgres what the
     batch refers to, in schemas whose names end in `suffix`. What it judges by the tables of `judged_by` (contexts), a
-    rebuild judges by these tables as they were then. A batch gathers for `linger` seconds: an insert has a fixed cost.
+    rebuild judges by these tables as they were then.
+
+    A batch gathers for `linger` seconds: an insert has a fixed cost. A fetch of partitions without news takes `wait`
+    seconds: aiokafka asks a broker for one thing at a time, so for as long a busy partition may wait for its next
+    chunk; less costs more at rest.
 
     `batch` has a column for each field of the message, the struct `envelope`, and `topic`, `partition`, `offset`.
     `tables` are the ClickHouse tables it writes. Each has columns `partition` and `offset` (`topic` too, when the lane
@@ -98,6 +102,7 @@ class Lane(msgspec.Struct, frozen=True):
     known: Callable[[Any, pl.DataFrame, str], Awaitable[Any]] | None = None
     judged_by: tuple[str, ...] = ()
     linger: float = 0.1
+    wait: float = 5.0
 
 
 class Misread(ValueError):

@@ -34,9 +34,6 @@ MESSAGES = 400
 PATIENCE = 60.0
 """Seconds for what a batch asked for; after that it is written as things stand."""
 LOOK_AGAIN, ASK_AGAIN = 0.05, 2.0
-FETCH_WAIT = 250
-"""Milliseconds that a fetch of partitions without news takes. aiokafka asks a broker for one thing at a time, so for as
-long a busy partition may wait for its next chunk."""
 STORES_AWAY = (OperationalError, *postgres.AWAY)
 KAFKA_AWAY = (KafkaError, OSError)
 STATES: dict[str, str] = {}
@@ -52,13 +49,13 @@ def states() -> dict[str, str]:
     return {f"lane {name}": STATES.get(name, "starting") for name in LANES}
 
 
-def consumer(settings: Settings, wait: int = FETCH_WAIT, **options: Any) -> AIOKafkaConsumer:
-    """A consumer of raw bytes that commits only when told."""
+def consumer(settings: Settings, wait: float, **options: Any) -> AIOKafkaConsumer:
+    """A consumer of raw bytes that commits only when told. `wait`: seconds that a fetch waits for news."""
     return AIOKafkaConsumer(
         **kafka.connection(settings),
         enable_auto_commit=False,
         auto_offset_reset="earliest",
-        fetch_max_wait_ms=wait,
+        fetch_max_wait_ms=int(wait * 1e3),
         fetch_max_bytes=32 << 20,
         max_partition_fetch_bytes=8 << 20,
         **options,
@@ -171,6 +168,7 @@ class LaneService(Service):
         await writer.open()
         source = consumer(
             self.settings,
+            self.lane.wait,
             group_id=group(self.name),
             group_instance_id=f"{self.settings.process}-{self.name}",
             session_timeout_ms=10_000,

@@ -38,7 +38,13 @@ PROJECTIONS: dict[str, Projection] = {
 LANES: dict[str, Lane] = {
     "attempts": Lane(("webhooks.attempts",), columnar("webhooks.Attempt"), attempts.frames, ("attempts",)),
     "readings": Lane(
-        ("telemetry.readings",), columnar("telemetry.Readings"), readings.frames, readings.TABLES, known, CONTEXTS
+        ("telemetry.readings",),
+        columnar("telemetry.Readings"),
+        readings.frames,
+        readings.TABLES,
+        known,
+        judged_by=CONTEXTS,
+        wait=0.5,
     ),
     "events": Lane(events.TOPICS, events.read, events.frames, ("events",), linger=0.5),
     "checkins": Lane(("fleet.checkins",), columnar("fleet.CheckIn"), checkins.frames, ("checkins",), checkins.known),
