@@ -112,7 +112,7 @@ class Gateway(Commands):
         )
 
     def reading(self, caller: Caller) -> AbstractAsyncContextManager[Any]:
-        """A read-only transaction that sees the caller's organisation."""
+        """Reads that see the caller's organisation."""
         return self.read(caller.organisation)
 
     async def recalled(

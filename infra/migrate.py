@@ -102,6 +102,13 @@ async def create(db: asyncpg.Connection, context: str, schema: str, paths: Itera
     await protect(db, schema)
 
 
+async def beside(db: asyncpg.Connection, context: str, schema: str) -> None:
+    """Empty tables of a context in another schema than the live one, in place of what stood there."""
+    async with db.transaction():
+        await db.execute(f"drop schema if exists {schema} cascade")
+        await create(db, context, schema, files(context))
+
+
 async def protect(db: asyncpg.Connection, schema: str) -> None:
     """Grants, and row-level security on every table with an organisation (uuid): with none set, no row is seen."""
     await db.execute(f"grant usage on schema {schema} to {', '.join(ROLES)}")

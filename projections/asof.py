@@ -121,11 +121,8 @@ class Past:
     async def open(self) -> None:
         self.owner = await postgres.connect(self.settings.postgres.owner)
         self.service = await postgres.connect(self.settings.postgres.service)
-        async with self.owner.transaction():
-            for projection in self.projections.values():
-                await self.owner.execute(f"drop schema if exists {projection.name}{SUFFIX} cascade")
-                name = projection.name
-                await migrate.create(self.owner, name, f"{name}{SUFFIX}", migrate.files(name))
+        for projection in self.projections.values():
+            await migrate.beside(self.owner, projection.name, projection.name + SUFFIX)
         await self.consumer.start()
         places = [TopicPartition(t, p) for t in self.projections for p in range(kafka.topics()[t].partitions)]
         self.consumer.assign(places)
@@ -148,6 +145,6 @@ class Past:
     async def close(self) -> None:
         await self.consumer.stop()
         for projection in self.projections.values():
-            await self.owner.execute(f"drop schema if exists {projection.name}{SUFFIX} cascade")
+            await self.owner.execute(f"drop schema {projection.name}{SUFFIX} cascade")
         await self.owner.close()
         await self.service.close()

@@ -42,9 +42,7 @@ async def rebuild_projection(settings: Settings, projection: Projection) -> None
     owner = await postgres.connect(settings.postgres.owner)
     service = await postgres.connect(settings.postgres.service)
     try:
-        async with owner.transaction():
-            await owner.execute(f"drop schema if exists {beside} cascade")
-            await migrate.create(owner, live, beside, migrate.files(live))
+        await migrate.beside(owner, live, beside)
         swapped = False
         async for messages in history(settings, [f"{live}.events"]):
             if batch := [record for message in messages if (record := runner.readable(message)) is not None]:
